@@ -1,0 +1,178 @@
+"""The distributed adapter: four methods to write, the whole protocol inherited.
+
+    class MyAdapter(BaseDistributedAdapter):
+        def create_context(self, run_id): ...          # the run's context, one item a key
+        async def process_jobs(self, handler): ...     # call handler(job); return = acknowledge
+        async def enqueue_job(self, job): ...          # put a job on the queue
+        async def publish_final_result(self, run_id, result): ...   # tell whoever waits
+
+and a `CoordinationStore` with five operations. Faster adapters override `native_ports` with a
+run store and a queue of their own, and may fuse a whole transition into one step.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from flowcraft.adapter.contract_queue import ContractQueue
+from flowcraft.adapter.contract_store import ContractStore
+from flowcraft.adapter.options import AdapterOptions
+from flowcraft.adapter.parts import Parts
+from flowcraft.adapter.ports import Fused, Ports
+from flowcraft.adapter.runs import Runs
+from flowcraft.adapter.signals import Resumer, ResumeOutcome
+from flowcraft.adapter.sweeper import Sweeper
+from flowcraft.adapter.worker import WorkerLoops
+from flowcraft.blueprint.model import Node
+from flowcraft.errors import UnknownRunError
+from flowcraft.ports.contract import AsyncContext, JobPayload, encode_job
+from flowcraft.ports.queue import Delivery, JobQueue
+from flowcraft.ports.store import RunStore
+from flowcraft.status import RunResult
+
+JobHandler = Callable[[JobPayload], Awaitable[None]]
+
+
+class NativePorts(NamedTuple):
+    """A backend's own run store and queue, and its fused transition if it has one."""
+
+    store: RunStore
+    queue: JobQueue
+    fused: Fused | None = None
+    largest_value: int | None = None
+
+
+class BaseDistributedAdapter(ABC):
+    """Runs graphs over a queue and a store. See the module's text."""
+
+    def __init__(self, options: AdapterOptions) -> None:
+        self.options = options
+        native = self.native_ports()
+        if native is None:
+            store = ContractStore(options.coordination_store, self.create_context, options)
+            native = NativePorts(store, ContractQueue(self.enqueue_job))
+            self._is_push = True
+        else:
+            self._is_push = False
+        self.ports = Ports(native.store, native.queue, native.fused)
+        self.parts = Parts(
+            options.runtime_options, self.ports, largest_value=native.largest_value
+        )
+        self.parts.runs = self.runs = Runs(self.parts, self.publish_final_result)
+        self._sweeper = Sweeper(self.parts, options.coordination_store)
+        self._resumer = Resumer(self.parts)
+        self._loops: WorkerLoops | None = None
+
+    # -- to be written by an adapter
+
+    @abstractmethod
+    def create_context(self, run_id: str) -> AsyncContext:
+        """The context of a run; cheap, no I/O."""
+
+    @abstractmethod
+    async def process_jobs(self, handler: JobHandler) -> None:
+        """Deliver jobs to `handler` until cancelled: returning acknowledges, raising redelivers."""
+
+    @abstractmethod
+    async def enqueue_job(self, job: JobPayload) -> None:
+        """Put a job on the queue; durable when this returns."""
+
+    @abstractmethod
+    async def publish_final_result(self, run_id: str, result: RunResult) -> None:
+        """Tell whoever waits that a run ended. May be called more than once, with one result."""
+
+    # -- overrides that make an adapter faster
+
+    def native_ports(self) -> NativePorts | None:
+        """The backend's own ports; None builds them from the four methods."""
+        return None
+
+    # -- hooks
+
+    def should_retry_in_process(self, node: Node) -> bool:
+        """Whether a failed attempt is repeated by the same worker, under the same message."""
+        del node
+        return False
+
+    def get_queue_retry_options(self, node: Node) -> dict[str, Any]:
+        """What the queue is told of a node's retries, where it can do them itself."""
+        return {"attempts": node.config.attempts, "delay_ms": node.config.retry_delay_ms}
+
+    async def on_job_start(self, run_id: str, blueprint_id: str, node_id: str) -> None:
+        """Called before a job is handled."""
+
+    # -- a worker
+
+    def start(self) -> None:
+        """Start taking jobs, in tasks of the running loop."""
+        push = self._process if self._is_push else None
+        self._loops = WorkerLoops(self.parts, self._sweeper, push)
+        self._loops.start()
+
+    async def _process(self, handle: Callable[[Delivery], Awaitable[None]]) -> None:
+        async def handler(job: JobPayload) -> None:
+            await self.on_job_start(job.run_id, job.blueprint_id, job.node_id)
+            await handle(Delivery(encode_job(job), None, True))
+
+        await self.process_jobs(handler)
+
+    async def stop(self, *, grace_seconds: float = 30.0) -> None:
+        """Drain: take no more, let what runs finish, hand back the rest."""
+        if self._loops is not None:
+            await self._loops.stop(grace_seconds)
+            self._loops = None
+
+    async def handle_job(self, job: JobPayload) -> None:
+        """Handle one job that something else received; raises when it must come back."""
+        loops = WorkerLoops(self.parts, self._sweeper, None)
+        await loops.handle(Delivery(encode_job(job), None, True))
+
+    async def reconcile(self, run_id: str) -> None:
+        """Repair a run from its records.
+
+        Raises:
+            UnknownRunError: It is gone.
+        """
+        run = await self.parts.view(run_id)
+        if run is None:
+            raise UnknownRunError(f"no run {run_id!r}")
+        if run.header.is_over:
+            await self.runs.announce(run_id)
+        else:
+            await self._sweeper.reconcile(run)
+
+    async def resume_with_action(
+        self,
+        run_id: str,
+        action: str | None = None,
+        output: Any = None,
+        node_id: str | None = None,
+        scope: str = "",
+    ) -> ResumeOutcome:
+        """Wake a wait, or keep the signal for one that is not open yet.
+
+        Args:
+            run_id: The run.
+            action: Chooses the edges; None takes the default ones.
+            output: The wait's output.
+            node_id: The wait; a path `SUBFLOW/WAIT` names one inside a child. Without it, the
+                single open wait, or the first to open.
+            scope: Which iteration or item of it, as in `/3` or `/#7`.
+
+        Raises:
+            UnknownRunError: No such run.
+            AmbiguousResumeError: Several waits are open and none was named.
+        """
+        head, slash, rest = (node_id or "").partition("/")
+        if slash:
+            run_id, node_id = await self.runs.child_of(run_id, head), rest
+        run = await self.parts.view(run_id)
+        if run is None:
+            raise UnknownRunError(f"no run {run_id!r}")
+        return await self._resumer.resume(run, action, output, node_id, scope)
+
+    async def register_webhook_endpoint(self, run_id: str, node_id: str) -> dict[str, str]:
+        """The path under which an HTTP server of yours passes calls to `resume_with_action`."""
+        return {"url": f"/webhooks/{run_id}/{node_id}", "event": f"webhook:{node_id}"}

@@ -1,0 +1,273 @@
+"""Performs the nodes that need no waiting: functions, joins, loops, scatters, gathers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from flowcraft import values
+from flowcraft.adapter.outcome import FatalError, error_info
+from flowcraft.adapter.parts import Parts
+from flowcraft.adapter.performing import AttemptError, HandBackError, Performed, RunOverError
+from flowcraft.adapter.run_view import Move
+from flowcraft.engine.activation import item_scope, last_segment
+from flowcraft.engine.cells import INPUT, MISSING
+from flowcraft.engine.consequences import Cell
+from flowcraft.engine.program import DEFAULT_MAX_ITERATIONS
+from flowcraft.engine.record import GatherReference, encode_reference
+from flowcraft.engine.routing import BREAK, CONTINUE
+from flowcraft.errors import (
+    BackendError,
+    ImplementationMissingError,
+    InputError,
+    NodeError,
+    NodeTimeoutError,
+    ValueNotStorableError,
+)
+from flowcraft.expressions import truthy
+from flowcraft.nodes import Context, NodeImplementation, NodeResult, RunInfo
+from flowcraft.ports.store import Commit, Load, Propagation
+
+CELL_PAGE = 500
+"""How many items of a batch are written at once."""
+LONGEST_HAND_BACK_SECONDS = 30.0
+LONGEST_KEY_BYTES = 512
+
+
+class Functions:
+    """Performs nodes on this worker."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def run(self, move: Move) -> Performed:
+        """Perform the activation.
+
+        Raises:
+            AttemptError: It failed.
+            HandBackError: Its implementation is not here.
+            RunOverError: The run ended meanwhile.
+            FatalError: An expression of a controller failed.
+        """
+        kind = move.kind
+        if kind == "function":
+            return await self._function(move)
+        if kind == "gather":
+            return await self._gather(move)
+        move.input = await self._parts.reader.input_of(move)
+        if kind == "loop":
+            return await self._controller(move, move.input)
+        if kind == "scatter":
+            return await self._scatter(move, move.input)
+        return Performed(move.input)
+
+    async def _function(self, move: Move) -> Performed:
+        parts = self._parts
+        implementation = parts.options.registry.get(move.uses)
+        if implementation is None:
+            raise await self._missing(move)
+        move.input = await parts.reader.input_of(move)
+        starts = sum(name.startswith("started:") for name in move.loaded.cells)
+        async with parts.gate.enter(alone=move.is_counted and starts > 0):
+            result = await self._call(move, implementation)
+        what = f"output of node {move.activation.node!r}"
+        try:
+            output = values.encode(result.output, what=what, limit_bytes=parts.largest_value)
+        except ValueNotStorableError as error:
+            raise AttemptError(error, is_retryable=False) from error
+        items = await parts.reader.items_of(move) if move.is_item else None
+        return Performed(output, result.action, items)
+
+    async def _call(self, move: Move, implementation: NodeImplementation) -> NodeResult[Any]:
+        parts = self._parts
+        info = RunInfo(
+            run_id=move.run.run_id,
+            blueprint_id=move.run.job.blueprint_id,
+            node_id=move.activation.node,
+            scope=move.activation.scope,
+            attempt=move.attempt,
+        )
+        async def call() -> NodeResult[Any]:
+            return await implementation.call(
+                input=values.decode(move.input or b"null"),
+                ctx=StoreContext(move, parts),
+                run=info,
+                params=dict(move.params),
+                dependencies=parts.options.dependencies,
+                last_attempt=move.attempt >= move.config.attempts,
+                run_in_thread=parts.options.run_in_thread,
+            )
+
+        try:
+            return await self._guarded(move, implementation, call)
+        except AttemptError as failure:
+            late = failure.error
+            if not (
+                isinstance(late, NodeTimeoutError)
+                and implementation.has_own_fallback
+                and _is_last(move)
+            ):
+                raise
+            return await self._guarded(
+                move,
+                implementation,
+                lambda: implementation.fall_back(
+                    late,
+                    ctx=StoreContext(move, parts),
+                    run=info,
+                    params=dict(move.params),
+                    dependencies=parts.options.dependencies,
+                ),
+            )
+
+    async def _guarded(
+        self,
+        move: Move,
+        implementation: NodeImplementation,
+        call: Callable[[], Awaitable[NodeResult[Any]]],
+    ) -> NodeResult[Any]:
+        """Run code of the node: within its timeout, cancelled with its run, its errors caught."""
+        timeout_ms = move.config.timeout_ms
+        limit = asyncio.timeout(timeout_ms / 1000 if timeout_ms is not None else None)
+        leave = self._parts.running.enter(move.run.run_id)
+        is_cancelled = False
+        try:
+            try:
+                async with limit:
+                    return await call()
+            finally:
+                is_cancelled = leave()
+        except asyncio.CancelledError:
+            if is_cancelled:
+                raise RunOverError from None
+            raise
+        except BackendError:
+            raise  # not the node's failure: the job is handed back
+        except Exception as error:  # noqa: BLE001 - a node may raise anything: its failure, not ours
+            move.writes.clear()
+            if is_cancelled:
+                raise RunOverError from error
+            if isinstance(error, TimeoutError) and limit.expired():
+                late = NodeTimeoutError(
+                    f"node {move.activation.node!r} took longer than {timeout_ms:g} ms"
+                )
+                raise AttemptError(late, is_retryable=True) from error
+            retry = implementation.should_retry(error)
+            raise AttemptError(error, is_retryable=retry) from error
+
+    async def _missing(self, move: Move) -> Exception:
+        """No implementation here: hand back, up to the bound since it was first missed."""
+        parts = self._parts
+        now = parts.clock.now()
+        since = move.loaded.cells.get(MISSING)
+        if since is None:
+            guard = Cell(move.key, MISSING, repr(now).encode())
+            result = await parts.ports.commit(Commit(move.run.run_id, guard))
+            since = result.existing or guard.value
+        waited = now - float(since)
+        bound = parts.options.missing_seconds
+        if waited < bound:
+            return HandBackError(min(max(1.0, waited), LONGEST_HAND_BACK_SECONDS))
+        error = ImplementationMissingError(
+            f"no worker had an implementation of {move.uses!r} within {bound:g} s. "
+            "Start a worker of the version that has it"
+        )
+        return AttemptError(error, is_retryable=False)
+
+    async def _controller(self, move: Move, input_: bytes) -> Performed:
+        """Decide whether another iteration begins."""
+        move.attempt = 1
+        controller = move.node.controller
+        assert controller is not None
+        evaluator = await self._parts.outcomes.evaluator(move, input_, None)
+        if not truthy(evaluator(controller, None)):
+            return Performed(input_, BREAK)
+        evaluation = int(last_segment(move.activation.scope))
+        limit = int(move.params.get("maxIterations") or DEFAULT_MAX_ITERATIONS)
+        if evaluation >= limit:
+            error = NodeError(
+                f"loop {move.activation.node!r} would begin iteration {evaluation + 1} of at most "
+                f"{limit}. Raise params.maxIterations, or mend its condition"
+            )
+            raise FatalError(error_info(move, error))
+        return Performed(input_, CONTINUE)
+
+    async def _scatter(self, move: Move, input_: bytes) -> Performed:
+        """Write the items down, page by page, so that each can be read alone."""
+        items = values.decode(input_)
+        if not isinstance(items, list):
+            error = InputError(
+                f"batch {move.activation.node!r} needs a list, got {type(items).__name__}"
+            )
+            raise AttemptError(error, is_retryable=False)
+        node, scope = move.activation
+        for first in range(0, len(items), CELL_PAGE):
+            page = range(first, min(first + CELL_PAGE, len(items)))
+            cells = tuple(
+                Cell(node + item_scope(scope, index), INPUT, values.encode(items[index], what=node))
+                for index in page
+            )
+            written = await self._parts.ports.propagate(
+                Propagation(move.run.run_id, cells, ())
+            )
+            if written is None:
+                raise RunOverError
+        return Performed(b"null", items=len(items))
+
+    async def _gather(self, move: Move) -> Performed:
+        """Its output is a reference to the items, never the list itself."""
+        scatter = f"{move.node.plan.scatter}{move.activation.scope}"
+        count = await self._parts.reader.items_of(move)
+        reference = encode_reference(GatherReference(scatter, count))
+        output_key = move.params.get("outputKey")
+        if output_key:
+            move.writes[str(output_key)] = reference
+        return Performed(reference, items=count, gathered=scatter)
+
+
+def _is_last(move: Move) -> bool:
+    return move.attempt >= move.config.attempts
+
+
+class StoreContext(Context):
+    """A node's view of the run's context: live, plus its own writes."""
+
+    def __init__(self, move: Move, parts: Parts) -> None:
+        self._move = move
+        self._parts = parts
+
+    async def _read(self, key: str) -> bytes | None:
+        check_key(key)
+        if key in self._move.writes:
+            return self._move.writes[key]
+        load = Load(self._move.run.run_id, "", context=(key,))
+        loaded = await self._parts.ports.load(load)
+        return loaded.context.get(key)
+
+    async def get(self, key: str, default: Any = None) -> Any:
+        stored = await self._read(key)
+        if stored is None:
+            return default
+        return values.decode(await self._parts.reader.plain(self._move.run.run_id, stored))
+
+    async def has(self, key: str) -> bool:
+        return await self._read(key) is not None
+
+    async def set(self, key: str, value: Any) -> None:
+        check_key(key)
+        what = f"context key {key!r} set by node {self._move.activation.node!r}"
+        self._move.writes[key] = values.encode(
+            values.to_json_value(value, what=what), what=what, limit_bytes=self._parts.largest_value
+        )
+
+    async def delete(self, key: str) -> None:
+        check_key(key)
+        self._move.writes[key] = None
+
+
+def check_key(key: str) -> None:
+    """Refuse a context key that is empty or longer than 512 bytes."""
+    if not 1 <= len(key.encode("utf-8", "surrogatepass")) <= LONGEST_KEY_BYTES:
+        raise ValueNotStorableError(f"context key {key!r}: a text of 1 to 512 bytes is needed")
+

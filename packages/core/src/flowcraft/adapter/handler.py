@@ -1,0 +1,162 @@
+"""Handles one message: one activation, and those that it goes on to under it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flowcraft.adapter.mover import Answer, Mover, beaten
+from flowcraft.adapter.parts import Parts
+from flowcraft.adapter.run_view import RunView, load_for, new_move
+from flowcraft.engine.activation import Activation, parse_activation
+from flowcraft.engine.cells import RECORD
+from flowcraft.engine.program import Program
+from flowcraft.engine.record import ErrorInfo, decode_record
+from flowcraft.errors import BlueprintError, MalformedMessageError, UnknownBlueprintError
+from flowcraft.ports.contract import JobPayload, decode_job
+from flowcraft.ports.queue import Delivery
+from flowcraft.ports.store import End, Load, Loaded
+from flowcraft.ports.transition import Target
+
+
+class Found(NamedTuple):
+    """A run and what was loaded for an activation of it."""
+
+    run: RunView
+    loaded: Loaded
+
+
+class Handler:
+    """Handles messages; raises only what says that the backend is not there."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._mover = Mover(parts)
+
+    async def handle(self, delivery: Delivery) -> Answer:
+        """Do what a message asks for; say how to answer it.
+
+        Raises:
+            BackendUnavailableError: Nothing was lost; the message must come back.
+        """
+        try:
+            job = decode_job(delivery.body)
+        except MalformedMessageError as error:
+            await self._parts.ports.queue.bury([delivery], str(error))
+            return "acked"
+        activation = Activation(job.node_id, job.scope)
+        try:
+            found = await self._find(job, activation)
+        except (KeyError, ValueError, BlueprintError, UnknownBlueprintError) as error:
+            return await self._cannot_be_handled(delivery, job, error)
+        if found is None:
+            return "ack"
+        run, loaded = found
+        if run.header.is_over or await self._is_late(run):
+            await self._parts.runs.announce(run.run_id)
+            return "ack"
+        if not job.node_id:
+            return "ack"
+        record = loaded.cells.get(RECORD)
+        if record is not None:
+            return await self._repeat(run, activation, record)
+        return await self._chain(delivery, job, run, activation, loaded)
+
+    async def _find(self, job: JobPayload, activation: Activation) -> Found | None:
+        """Load the run and the activation, in one read if its blueprint is known here."""
+        parts = self._parts
+        program = parts.programs.known(job.blueprint_hash)
+        load = self._load(program, job.run_id, activation) if program else Load(job.run_id, "")
+        loaded = await parts.ports.load(load)
+        if loaded.header is None:
+            return None
+        if program is None or job.blueprint_hash != loaded.header.blueprint_hash:
+            program = await parts.programs.get(loaded.header.blueprint_hash)
+            loaded = await parts.ports.load(self._load(program, job.run_id, activation))
+        header = loaded.header
+        return Found(RunView.of(header, program), loaded) if header is not None else None
+
+    @staticmethod
+    def _load(program: Program, run_id: str, activation: Activation) -> Load:
+        if not activation.node:
+            return Load(run_id, "")
+        return load_for(program, run_id, activation)
+
+    async def _cannot_be_handled(
+        self, delivery: Delivery, job: JobPayload, error: Exception
+    ) -> Answer:
+        """A message of a known run that means nothing fails the run, and is a dead letter."""
+        why = f"{type(error).__name__}: {error}"
+        info = ErrorInfo(
+            node=job.node_id, scope=job.scope, type="MalformedMessageError",
+            message=f"a job for {job.activation!r} cannot be handled: {why}",
+        )  # fmt: skip
+        now = self._parts.clock.now()
+        header = await self._parts.ports.finish(End(job.run_id, "failed", info, now))
+        if header is not None:
+            await self._parts.runs.announce(job.run_id)
+        await self._parts.ports.queue.bury([delivery], info.message)
+        return "acked"
+
+    async def _is_late(self, run: RunView) -> bool:
+        """End a run whose deadline is over."""
+        return await self._parts.runs.end_if_late(run.header)
+
+    async def _repeat(self, run: RunView, activation: Activation, data: bytes) -> Answer:
+        """The message came back: draw the consequences of its record again."""
+        record = decode_record(data)
+        followed = await self._parts.walker.repeat(
+            run, [(activation, record)], via=activation.key, token=self._parts.token()
+        )
+        if followed.is_over or record.outcome == "failed":
+            await self._parts.runs.announce(run.run_id)
+        return "ack"
+
+    async def _chain(
+        self,
+        delivery: Delivery,
+        job: JobPayload,
+        run: RunView,
+        activation: Activation,
+        loaded: Loaded,
+    ) -> Answer:
+        """Move the activation, and go on to one ready successor after another."""
+        parts, options = self._parts, self._parts.options
+        via, token = activation.key, parts.token()
+        is_counted = delivery.is_redelivered or job.origin != "edge"
+        until = parts.clock.monotonic() + options.continue_seconds
+        left = 0 if is_counted else options.continue_nodes
+        move = new_move(
+            run, activation, loaded, via=via, token=token, is_counted=is_counted
+        )
+        while True:
+            goes_on = left > 0 and parts.clock.monotonic() < until
+            moved = await self._mover.move(move, hold=int(goes_on), ack=delivery)
+            if moved.is_over:
+                await parts.runs.announce(run.run_id)
+                return "ack"
+            if moved.next is None:
+                return moved.answer
+            left -= 1
+            activation = parse_activation(moved.next.arrival.target)
+            loaded = await self._load_next(run, activation, moved.next)
+            if loaded.header is None or loaded.header.is_over:
+                await parts.runs.announce(run.run_id)
+                return "ack"
+            in_hand = moved.next.arrival if moved.next.arrival.need == 1 else None
+            move = new_move(
+                run, activation, loaded, via=via, token=token, is_counted=False,
+                value_in_hand=in_hand.value if in_hand else None,
+                member_in_hand=in_hand.member if in_hand else "",
+            )  # fmt: skip
+            record = loaded.cells.get(RECORD)
+            if record is not None:
+                return beaten(move, record).answer
+
+    async def _load_next(self, run: RunView, activation: Activation, target: Target) -> Loaded:
+        """Read what the next activation needs; nothing where its value is all it needs."""
+        node = run.program.nodes[activation.node]
+        if node.is_self_contained and target.arrival.need == 1:
+            return Loaded(run.header)
+        return await self._parts.ports.load(load_for(run.program, run.run_id, activation))
+
+

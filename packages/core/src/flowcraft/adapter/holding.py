@@ -1,0 +1,124 @@
+"""The messages that this worker holds: kept from others while their work goes on.
+
+Where a broker limits how long a message may stay unacknowledged, the message is first turned
+into a timer that sends its job again, pushed on with every heartbeat and removed at the end;
+only then is it acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from flowcraft.adapter.parts import Parts, timer_job
+from flowcraft.errors import BackendError, MalformedMessageError
+from flowcraft.ports.contract import JobPayload, decode_job
+from flowcraft.ports.queue import Delivery
+from flowcraft.ports.store import Timer
+
+logger = logging.getLogger(__name__)
+
+EARLY_SHARE = 0.5
+"""Share of the broker's longest time after which a message becomes a timer."""
+
+
+class Holding:
+    """One message in this worker's hands."""
+
+    __slots__ = ("delivery", "job", "since", "timer")
+
+    def __init__(self, delivery: Delivery, job: JobPayload | None, since: float) -> None:
+        self.delivery = delivery
+        self.job = job
+        self.since = since
+        self.timer: Timer | None = None
+
+
+class Holdings:
+    """All messages in this worker's hands."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._held: set[Holding] = set()
+        self._changed = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def add(self, delivery: Delivery) -> Holding:
+        """Take a message."""
+        try:
+            job: JobPayload | None = decode_job(delivery.body)
+        except MalformedMessageError:
+            job = None
+        holding = Holding(delivery, job, self._parts.clock.monotonic())
+        self._held.add(holding)
+        return holding
+
+    def drop(self, holding: Holding) -> None:
+        """Let go of a message without answering for it."""
+        self._held.discard(holding)
+        self._changed.set()
+
+    async def answer(self, holding: Holding) -> None:
+        """Acknowledge a message whose work is done, or forget the timer that it became."""
+        if holding.timer is None:
+            await self._parts.ports.ack(holding.delivery)
+        else:
+            await self._parts.ports.store.clear_timers([holding.timer])
+
+    async def until_fewer_than(self, count: int) -> None:
+        """Wait until fewer messages are held."""
+        while len(self._held) >= count:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def beat(self) -> None:
+        """Extend every lease, stamp the runs as in progress, and look for ended ones."""
+        held = [holding for holding in self._held if holding.job is not None]
+        if not held:
+            return
+        parts = self._parts
+        now = parts.clock.now()
+        queue, store = parts.ports.queue, parts.ports.store
+        limit = queue.longest_unacknowledged_seconds * EARLY_SHARE
+        for holding in held:
+            late = parts.clock.monotonic() - holding.since > limit
+            if holding.timer is not None or late:
+                await self._become_timer(holding, now)
+        extended = [holding.delivery for holding in held if holding.timer is None]
+        if extended:
+            kept = await queue.extend(extended)
+            lost = sum(not is_kept for is_kept in kept)
+            if lost:
+                logger.warning("leases lost", extra={"count": lost})
+        run_ids = {holding.job.run_id for holding in held if holding.job is not None}
+        until = now + 2 * queue.lease_seconds
+        await store.touch(dict.fromkeys(sorted(run_ids), until))
+        watched = sorted(run_ids.intersection(parts.running.run_ids()))
+        if not watched:
+            return
+        for run_id, header in zip(watched, await store.headers(watched), strict=True):
+            if header is None or header.is_over:
+                parts.running.cancel(run_id)
+
+    async def _become_timer(self, holding: Holding, now: float) -> None:
+        assert holding.job is not None
+        name = f"held {holding.job.run_id} {holding.job.activation}"
+        due_at = now + self._parts.ports.queue.lease_seconds
+        timer = Timer(name, due_at, timer_job(holding.job))
+        await self._parts.ports.store.set_timers([timer])
+        first = holding.timer is None
+        holding.timer = timer
+        if first:
+            await self._parts.ports.ack(holding.delivery)
+
+
+async def beat_for_ever(holdings: Holdings, parts: Parts) -> None:
+    """Beat three times a lease. An unreachable backend is tried again at the next beat."""
+    while True:
+        await parts.clock.sleep(parts.ports.queue.lease_seconds / 3)
+        try:
+            await holdings.beat()
+        except BackendError as error:
+            logger.warning("heartbeat failed", extra={"error": str(error)})

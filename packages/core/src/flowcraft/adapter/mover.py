@@ -1,0 +1,197 @@
+"""Moves one activation forward: the path of a node from its input to its record.
+
+    load -> execute -> commit -> follow
+
+What a node of each kind does is in `functions.py` and `suspensions.py`; here is what they
+share: attempts, failures, and the answer that the message gets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from flowcraft.adapter.functions import Functions
+from flowcraft.adapter.outcome import FatalError, decode_failed, error_info
+from flowcraft.adapter.parts import Parts
+from flowcraft.adapter.performing import (
+    AttemptError,
+    BeatenError,
+    HandBackError,
+    Performed,
+    RunOverError,
+)
+from flowcraft.adapter.run_view import Move
+from flowcraft.adapter.suspensions import Suspensions
+from flowcraft.adapter.walk import Followed
+from flowcraft.engine import attempts
+from flowcraft.engine.cells import FAILED, STARTED
+from flowcraft.engine.record import Record
+from flowcraft.errors import DeliveryLimitError
+from flowcraft.ports.queue import Delivery
+from flowcraft.ports.store import Commit
+from flowcraft.ports.transition import Target
+
+Answer = Literal["ack", "acked", "keep"]
+"""Acknowledge the message; it went with the last step; leave it to come back."""
+
+
+@dataclass(slots=True)
+class Moved:
+    """What became of an activation: an answer for the message, or a target to go on with."""
+
+    answer: Answer = "ack"
+    next: Target | None = None
+    is_over: bool = False
+
+
+class Author(msgspec.Struct, frozen=True):
+    """Who wrote a record or the note of a failed attempt."""
+
+    via: str = ""
+    token: str = ""
+
+
+class Mover:
+    """Moves activations."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._functions = Functions(parts)
+        self._suspensions = Suspensions(parts)
+
+    async def move(self, move: Move, *, hold: int, ack: Delivery | None) -> Moved:
+        """Run an activation that has no record, as far as it can go now.
+
+        Args:
+            move: The activation.
+            hold: How many ready successors to hand back instead of sending them.
+            ack: The message, where the last step may acknowledge it.
+        """
+        move.attempt = _attempt(move)
+        try:
+            if await self._is_early(move):
+                return Moved()
+            if move.is_counted and move.kind == "function":
+                await self._count(move)
+            done = await self._perform(move)
+            if done is None:
+                await self._parts.write_down(move)
+                return Moved()
+            record, commit = await self._parts.outcomes.completed(
+                move, done.output, done.action, items=done.items, gathered=done.gathered
+            )
+        except FatalError as error:
+            record, commit = self._parts.outcomes.fatal(move, error.info)
+        except HandBackError as error:
+            await self._parts.send_later(move, error.delay_seconds)
+            return Moved()
+        except RunOverError:
+            return Moved(is_over=True)
+        except BeatenError as error:
+            return beaten(move, error.record)
+        except AttemptError as error:
+            return await self._failed(move, error, hold=hold, ack=ack)
+        return await self._settle(move, record, commit, hold=hold, ack=ack)
+
+    async def _perform(self, move: Move) -> Performed | None:
+        if move.kind in ("wait", "webhook", "sleep", "subflow"):
+            return await self._suspensions.run(move)
+        return await self._functions.run(move)
+
+    async def _is_early(self, move: Move) -> bool:
+        """Whether the attempt must wait still; then a job is sent for when it need not."""
+        if move.attempt == 1:
+            return False
+        failed = decode_failed(move.loaded.cells[f"{FAILED}{move.attempt - 1}"])
+        wait = failed.not_before - self._parts.clock.now()
+        if wait <= 0:
+            return False
+        await self._parts.send_later(move, wait)
+        return True
+
+    async def _count(self, move: Move) -> None:
+        """Count a delivery that may follow the death of a worker, before code runs.
+
+        Raises:
+            AttemptError: There were too many.
+        """
+        prefix = f"{STARTED}{move.attempt}:"
+        starts = sum(name.startswith(prefix) for name in move.loaded.cells)
+        limit = self._parts.options.max_deliveries
+        if starts >= limit:
+            error = DeliveryLimitError(
+                f"node {move.activation.node!r} was started {starts + 1} times, and no worker "
+                "lived to record an outcome"
+            )
+            raise AttemptError(error, is_retryable=False)
+        await self._parts.note(move, f"{prefix}{starts + 1}", move.token.encode())
+
+    async def _failed(
+        self, move: Move, failure: AttemptError, *, hold: int, ack: Delivery | None
+    ) -> Moved:
+        """Another attempt, the fallback, the next item, or the end of the run."""
+        outcomes = self._parts.outcomes
+        info = error_info(move, failure.error)
+        if attempts.may_retry(move.config, move.attempt, retryable=failure.is_retryable):
+            return await self._retry(move, failure.error)
+        if move.node.plan.fallback is not None:
+            if move.input is None:
+                move.input = await self._parts.reader.input_of(move)
+            record, commit = outcomes.caught(move, info, move.input)
+        elif move.is_item and move.node.goes_on_past_failed_items:
+            items = await self._parts.reader.items_of(move)
+            record, commit = outcomes.passed_over(move, info, items)
+        else:
+            record, commit = outcomes.fatal(move, info)
+        return await self._settle(move, record, commit, hold=hold, ack=ack)
+
+    async def _retry(self, move: Move, error: BaseException) -> Moved:
+        """Note the failed attempt; only who noted it decides when the next one comes."""
+        note, commit = self._parts.outcomes.retried(move, error)
+        result = await self._parts.ports.commit(commit)
+        if not result.is_won:
+            if result.is_over:
+                return Moved(is_over=True)
+            standing = result.existing or result.barred or b"{}"
+            if msgspec.json.decode(standing, type=Author).token != move.token:
+                return beaten(move, standing)
+        await self._parts.send_later(move, note.not_before - note.failed_at)
+        return Moved()
+
+    async def _settle(
+        self, move: Move, record: Record, commit: Commit, *, hold: int, ack: Delivery | None
+    ) -> Moved:
+        followed: Followed = await self._parts.walker.settle(
+            move.run, move.activation, record, commit, hold=hold, ack=ack
+        )
+        if followed.lost is not None:
+            return _beaten_by(move, followed.lost.via)
+        if followed.is_over:
+            return Moved(is_over=True)
+        return Moved("acked" if followed.is_acked else "ack", followed.held)
+
+
+def _attempt(move: Move) -> int:
+    """The attempt that is due: one after the last failed one."""
+    attempt = 1
+    while f"{FAILED}{attempt}" in move.loaded.cells:
+        attempt += 1
+    return attempt
+
+
+def beaten(move: Move, standing: bytes) -> Moved:
+    """Stop where another worker was first.
+
+    Its message may be the very one held here, come back; acknowledging that would delete the
+    message under which the other one goes on.
+    """
+    return _beaten_by(move, msgspec.json.decode(standing, type=Author).via)
+
+
+def _beaten_by(move: Move, via: str) -> Moved:
+    return Moved("ack" if via != move.via else "keep")
+
+

@@ -1,0 +1,62 @@
+"""What the protocol needs to know, whatever the backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from flowcraft.clock import Clock, SystemClock
+from flowcraft.expressions import Expressions
+from flowcraft.nodes import NodeRegistry, RunInThread
+from flowcraft.ports.contract import CoordinationStore
+
+DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeOptions:
+    """What a worker runs with.
+
+    Args:
+        registry: Implementations by `uses` key.
+        expressions: Compiles the conditions and transforms of blueprints.
+        dependencies: What the application's lifespan yields, for nodes that ask for it.
+        run_in_thread: Runs a synchronous node; by default in the loop's own threads.
+        concurrency: Activations in progress at once in this process.
+        sweep_interval_seconds: How often stalled runs are looked for.
+        max_deliveries: Counted deliveries of one attempt before the activation fails.
+        continue_nodes: Activations run under one message before the next gets its own.
+        continue_seconds: Time spent under one message before the next gets its own.
+        missing_seconds: How long an activation waits for a worker that has its node.
+        poll_seconds: How often an idle worker asks a queue that cannot wake it.
+    """
+
+    registry: NodeRegistry
+    expressions: Expressions = field(default_factory=Expressions)
+    dependencies: Any = None
+    run_in_thread: RunInThread | None = None
+    clock: Clock = field(default_factory=SystemClock)
+    worker_name: str = "worker"
+    concurrency: int = 50
+    sweep_interval_seconds: float = 30.0
+    max_deliveries: int = 5
+    continue_nodes: int = 64
+    continue_seconds: float = 10.0
+    missing_seconds: float = DAY_SECONDS
+    poll_seconds: float = 1.0
+    prefix: str = "flowcraft"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterOptions:
+    """What a distributed adapter is made of.
+
+    Args:
+        runtime_options: What its worker runs with.
+        coordination_store: Locks and sets shared by all workers.
+        event_bus: Called with every event of this worker; best effort.
+    """
+
+    runtime_options: RuntimeOptions
+    coordination_store: CoordinationStore
+    event_bus: Any = None

@@ -1,0 +1,220 @@
+"""From what a node did to a record: its edges, its values, its next attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from flowcraft import values
+from flowcraft.adapter.ports import Ports
+from flowcraft.adapter.reader import Reader
+from flowcraft.adapter.run_view import Move
+from flowcraft.blueprint.plan import EdgePlan
+from flowcraft.clock import Clock
+from flowcraft.engine import attempts
+from flowcraft.engine.cells import FAILED, RECORD
+from flowcraft.engine.consequences import Cell
+from flowcraft.engine.record import NULL, ErrorInfo, Record, encode_record
+from flowcraft.engine.routing import route
+from flowcraft.errors import ExpressionError, FlowcraftError, RetryAfter
+from flowcraft.expressions import Expression, truthy
+from flowcraft.ports.store import Commit
+
+CATCH_ERROR = "_catch_error"
+"""The context key at which a fallback finds the error."""
+
+
+class FailedAttempt(msgspec.Struct, frozen=True):
+    """What is noted of a failed attempt: when the next one may start, and who noted it."""
+
+    not_before: float
+    failed_at: float
+    via: str
+    token: str
+    error: ErrorInfo
+
+
+def decode_failed(data: bytes) -> FailedAttempt:
+    """Read the note of a failed attempt."""
+    return msgspec.json.decode(data, type=FailedAttempt)
+
+
+class FatalError(Exception):
+    """The run has to fail, whatever attempts or fallback are left."""
+
+    def __init__(self, info: ErrorInfo) -> None:
+        super().__init__(info.message)
+        self.info = info
+
+
+class Outcomes:
+    """Builds the commits of an activation."""
+
+    def __init__(self, ports: Ports, reader: Reader, clock: Clock) -> None:
+        self._ports = ports
+        self._reader = reader
+        self._clock = clock
+
+    # -- success
+
+    async def completed(
+        self,
+        move: Move,
+        output: bytes,
+        action: str | None,
+        *,
+        items: int | None = None,
+        gathered: str | None = None,
+    ) -> tuple[Record, Commit]:
+        """The record of a completed activation, with its edges decided.
+
+        Raises:
+            FatalError: An expression of an edge failed.
+        """
+        record = Record(
+            outcome="completed",
+            output=NULL if gathered is not None else Raw(output),
+            action=action,
+            attempt=move.attempt,
+            via=move.via,
+            token=move.token,
+            winner=int(move.loaded.winner) if move.loaded.winner is not None else None,
+            items=items,
+            gathered=gathered,
+        )
+        if not move.is_item:
+            record = await self._with_edges(move, record, output, action)
+        return record, self._commit(move, record)
+
+    async def _with_edges(
+        self, move: Move, record: Record, output: bytes, action: str | None
+    ) -> Record:
+        plan, activation = move.run.program.plan, move.activation
+        if move.kind == "scatter":
+            return record
+        evaluator: Evaluator | None = None
+        if move.node.conditions or move.node.transforms:
+            evaluator = await self.evaluator(move, output, action)
+        conditions = move.node.conditions
+
+        def holds(edge: EdgePlan) -> bool:
+            assert evaluator is not None
+            return truthy(evaluator(conditions[edge.index], edge))
+
+        decided = route(plan, activation, action, holds)
+        carried: dict[int, Raw] = {}
+        for edge in decided.taken:
+            transform = move.node.transforms.get(edge.index)
+            if transform is not None and evaluator is not None:
+                value = evaluator(transform, edge)
+                carried[edge.index] = Raw(self._encode(move, value, f"transform of {_name(edge)}"))
+        return msgspec.structs.replace(
+            record,
+            taken=tuple(edge.index for edge in decided.taken),
+            skipped=tuple(edge.index for edge in decided.skipped),
+            values=carried,
+        )
+
+    async def evaluator(self, move: Move, output: bytes, action: str | None) -> Evaluator:
+        """What the activation's expressions see: its result, and the names that they read."""
+        found = {name: await self._reader.lookup(move, group)
+                 for name, group in move.node.reads.items()}  # fmt: skip
+        plain = await self._reader.plain(move.run.run_id, output)
+        return Evaluator(move, values.decode(plain), action, found)
+
+    def _encode(self, move: Move, value: Any, what: str) -> bytes:
+        try:
+            return values.encode(value, what=what)
+        except FlowcraftError as error:
+            raise FatalError(error_info(move, error)) from error
+
+    def _commit(self, move: Move, record: Record) -> Commit:
+        guard = Cell(move.key, RECORD, encode_record(record))
+        return Commit(move.run.run_id, guard, context=move.writes)
+
+    # -- failure
+
+    def fatal(self, move: Move, error: ErrorInfo) -> tuple[Record, Commit]:
+        """The record of an activation that fails its run; the status goes with it."""
+        record = Record(
+            outcome="failed", attempt=move.attempt, via=move.via, token=move.token, error=error
+        )
+        guard = Cell(move.key, RECORD, encode_record(record))
+        return record, Commit(move.run.run_id, guard, ends=("failed", error))
+
+    def passed_over(self, move: Move, error: ErrorInfo, items: int) -> tuple[Record, Commit]:
+        """The record of a failed item that its batch goes on past."""
+        record = Record(
+            outcome="failed", attempt=move.attempt, via=move.via, token=move.token,
+            error=error, items=items,
+        )  # fmt: skip
+        return record, Commit(
+            move.run.run_id, Cell(move.key, RECORD, encode_record(record))
+        )
+
+    def caught(self, move: Move, error: ErrorInfo, input_: bytes) -> tuple[Record, Commit]:
+        """The record of a failed activation for which its fallback stands in."""
+        record = Record(
+            outcome="caught", attempt=move.attempt, via=move.via, token=move.token,
+            error=error, input=Raw(input_),
+        )  # fmt: skip
+        guard = Cell(move.key, RECORD, encode_record(record))
+        note = {CATCH_ERROR: msgspec.json.encode(msgspec.to_builtins(error))}
+        return record, Commit(move.run.run_id, guard, context=note)
+
+    def retried(self, move: Move, error: BaseException) -> tuple[FailedAttempt, Commit]:
+        """The note of a failed attempt after which another one comes."""
+        now = self._clock.now()
+        if isinstance(error, RetryAfter):
+            delay = max(0.0, error.delay_seconds)
+        else:
+            delay = attempts.delay_seconds(
+                move.config, move.attempt, chance=self._clock.chance()
+            )
+        note = FailedAttempt(now + delay, now, move.via, move.token, error_info(move, error))
+        guard = Cell(move.key, f"{FAILED}{move.attempt}", msgspec.json.encode(note))
+        return note, Commit(move.run.run_id, guard, absent=(move.key, RECORD))
+
+
+class Evaluator:
+    """Evaluates the expressions of one activation over what was read for it."""
+
+    def __init__(
+        self, move: Move, output: Any, action: str | None, found: Mapping[str, Any]
+    ) -> None:
+        self._move = move
+        self._output = output
+        self._result = {"output": output, "action": action}
+        self._found = found
+
+    def __call__(self, expression: Expression, edge: EdgePlan | None) -> Any:
+        try:
+            return expression.evaluate(
+                result=self._result, input=self._output, lookup=self._found.__getitem__
+            )
+        except ExpressionError as error:
+            where = _name(edge) if edge is not None else f"node {self._move.activation.node!r}"
+            info = error_info(self._move, error)
+            raise FatalError(
+                msgspec.structs.replace(info, message=f"{where}: {info.message}")
+            ) from error
+
+
+def _name(edge: EdgePlan) -> str:
+    return f"edge {edge.index} {edge.source!r} -> {edge.target!r}"
+
+
+def error_info(move: Move, error: BaseException) -> ErrorInfo:
+    """What is kept of an error."""
+    cause = error.__cause__
+    return ErrorInfo(
+        node=move.activation.node,
+        message=str(error) or type(error).__name__,
+        type=type(error).__name__,
+        scope=move.activation.scope,
+        attempt=move.attempt,
+        cause=f"{type(cause).__name__}: {cause}" if cause is not None else "",
+    )

@@ -1,0 +1,149 @@
+"""What the pieces of a worker share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flowcraft.adapter.options import RuntimeOptions
+from flowcraft.adapter.outcome import Outcomes
+from flowcraft.adapter.performing import BeatenError, RunOverError
+from flowcraft.adapter.ports import Ports
+from flowcraft.adapter.programs import Programs
+from flowcraft.adapter.reader import Reader
+from flowcraft.adapter.run_view import Move, RunView
+from flowcraft.adapter.solo import SoloGate
+from flowcraft.adapter.walk import Walker
+from flowcraft.clock import Clock
+from flowcraft.engine.cells import RECORD
+from flowcraft.engine.consequences import Arrival, Cell
+from flowcraft.ports.contract import JobPayload
+from flowcraft.ports.queue import Outgoing
+from flowcraft.ports.store import Commit, Propagation, Timer
+from flowcraft.ports.transition import job_for
+
+if TYPE_CHECKING:
+    from flowcraft.adapter.runs import Runs
+
+ValueLimit = int | None
+
+
+class Parts:
+    """The collaborators of one worker, made once."""
+
+    runs: Runs
+
+    def __init__(self, options: RuntimeOptions, ports: Ports, *, largest_value: ValueLimit) -> None:
+        self.options = options
+        self.ports = ports
+        self.clock: Clock = options.clock
+        self.largest_value = largest_value
+        self.reader = Reader(ports)
+        self.walker = Walker(ports, self.clock.now)
+        self.outcomes = Outcomes(ports, self.reader, self.clock)
+        self.programs = Programs(ports.store, options.expressions)
+        self.gate = SoloGate()
+        self.running = Running()
+        self._name = self.clock.fresh_id()
+        self._tokens = 0
+
+    def token(self) -> str:
+        """A name for one delivery, unlike any other's."""
+        self._tokens += 1
+        return f"{self._name}.{self._tokens}"
+
+    async def view(self, run_id: str) -> RunView | None:
+        """A run with its program; None if it is gone."""
+        (header,) = await self.ports.store.headers([run_id])
+        if header is None:
+            return None
+        return RunView.of(header, await self.programs.get(header.blueprint_hash))
+
+    async def write_down(self, move: Move) -> None:
+        """Store the value that the worker has in its hand, so that another one can go on."""
+        if move.value_in_hand is None:
+            return
+        arrival = Arrival(move.key, move.member_in_hand, True, 1, value=move.value_in_hand)
+        await self.ports.propagate(Propagation(move.run.run_id, (), (arrival,)))
+
+    async def note(self, move: Move, name: str, value: bytes) -> bytes:
+        """Write a cell of an activation that has no record; the value that then stands.
+
+        Raises:
+            BeatenError: It has a record.
+            RunOverError: The run has ended, or is gone.
+        """
+        result = await self.ports.commit(
+            Commit(move.run.run_id, Cell(move.key, name, value), absent=(move.key, RECORD))
+        )
+        if result.is_won:
+            return value
+        if result.barred is not None:
+            raise BeatenError(result.barred)
+        if result.existing is None:
+            raise RunOverError
+        return result.existing
+
+    async def send_later(self, move: Move, delay_seconds: float) -> None:
+        """See to it that the activation gets a job, not before the delay is over."""
+        await self.write_down(move)
+        await self.wake_later(job_for(move.run.job, move.key), delay_seconds)
+
+    async def wake_later(self, job: JobPayload, delay_seconds: float) -> None:
+        """Send a job after a delay: by the queue where it has one long enough, or by a timer."""
+        if delay_seconds <= self.ports.queue.longest_delay_seconds:
+            await self.ports.send(Outgoing(job, delay_seconds))
+            return
+        due_at = self.clock.now() + delay_seconds
+        name = f"{job.run_id} {job.activation}"
+        await self.ports.store.set_timers([Timer(name, due_at, timer_job(job))])
+
+
+def timer_job(job: JobPayload) -> JobPayload:
+    """The same job as a timer sends it: its deliveries are counted."""
+    return JobPayload(
+        job.run_id, job.blueprint_id, job.node_id, job.scope, job.blueprint_hash, "timer"
+    )
+
+
+class Running:
+    """The executions of node code under way, by run, so that they can be cancelled."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, set[asyncio.Task[object]]] = {}
+        self._cancelled: set[asyncio.Task[object]] = set()
+
+    def enter(self, run_id: str) -> Callable[[], bool]:
+        """Note that the current task executes code of a run.
+
+        Returns:
+            Call it when the code is done; True if it was cancelled because the run is over.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        tasks = self._tasks.setdefault(run_id, set())
+        tasks.add(task)
+
+        def leave() -> bool:
+            tasks.discard(task)
+            if not tasks:
+                self._tasks.pop(run_id, None)
+            if task in self._cancelled:
+                self._cancelled.discard(task)
+                task.uncancel()
+                return True
+            return False
+
+        return leave
+
+    def run_ids(self) -> list[str]:
+        """Runs whose code is being executed."""
+        return list(self._tasks)
+
+    def cancel(self, run_id: str) -> None:
+        """Cancel the code of a run that is over."""
+        for task in self._tasks.get(run_id, ()):
+            if task not in self._cancelled:
+                self._cancelled.add(task)
+                task.cancel()

@@ -1,0 +1,171 @@
+"""Finds values of a run: inputs, names in expressions, gathered lists, context keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flowcraft import values
+from flowcraft.adapter.ports import Ports
+from flowcraft.adapter.run_view import Move, RunView
+from flowcraft.engine.activation import RUN, Activation, item_scope, outer_scope, parse_activation
+from flowcraft.engine.cells import INPUT, LAST, PAYLOAD, RECORD
+from flowcraft.engine.consequences import CATCH
+from flowcraft.engine.inputs import shape_input
+from flowcraft.engine.names import Candidate, Place, output_place, stand_in, walk_path
+from flowcraft.engine.record import (
+    GatherReference,
+    Record,
+    decode_record,
+    decode_reference,
+    output_value,
+)
+from flowcraft.expressions import MISSING
+from flowcraft.ports.store import Load
+
+PAGE = 500
+"""How many items of a batch are read at once."""
+
+
+class Reader:
+    """Reads values through the ports; plain JSON comes out."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    async def peek(self, run_id: str, key: str, name: str) -> bytes | None:
+        """Read one cell."""
+        loaded = await self._ports.load(Load(run_id, "", peeks=((key, name),)))
+        return loaded.peeked.get((key, name))
+
+    async def plain(self, run_id: str, stored: bytes) -> bytes:
+        """Replace a reference by the list it stands for."""
+        reference = decode_reference(stored)
+        return stored if reference is None else await self._gathered(run_id, reference)
+
+    async def _gathered(self, run_id: str, reference: GatherReference) -> bytes:
+        scatter = parse_activation(reference.scatter)
+        parts: list[bytes] = []
+        for first in range(0, reference.items, PAGE):
+            page = range(first, min(first + PAGE, reference.items))
+            keys = [scatter.node + item_scope(scatter.scope, index) for index in page]
+            records = await self._ports.read_records(run_id, keys)
+            for key in keys:
+                data = records.get(key)
+                record = decode_record(data) if data is not None else None
+                done = record is not None and record.outcome == "completed"
+                parts.append(bytes(record.output) if done and record is not None else b"null")
+        return b"[" + b",".join(parts) + b"]"
+
+    async def input_of(self, move: Move) -> bytes:
+        """The activation's input, as plain JSON."""
+        run_id, activation = move.run.run_id, move.activation
+        if move.is_item:
+            return move.loaded.cells.get(INPUT, b"null")
+        stands_in = CATCH in (move.member_in_hand, *move.loaded.slots)
+        if move.node.inputs is not None and not stands_in:
+            return await self._mapped(move, move.node.inputs)
+        if move.value_in_hand is not None:
+            return await self.plain(run_id, move.value_in_hand)
+        slots = {m: await self.plain(run_id, v) for m, v in move.loaded.slots.items()}
+        shaped = shape_input(move.node.plan, activation.scope, slots, move.loaded.winner)
+        if shaped is not None:
+            return shaped
+        return move.loaded.peeked.get((RUN, PAYLOAD), b"null")
+
+    async def _mapped(self, move: Move, mapping: dict[str, tuple[Candidate, ...]]) -> bytes:
+        if "" in mapping and len(mapping) == 1:
+            return values.encode(await self._input_value(move, mapping[""]), what="input")
+        found = {key: await self._input_value(move, group) for key, group in mapping.items()}
+        return values.encode(found, what="input")
+
+    async def _input_value(self, move: Move, group: tuple[Candidate, ...]) -> Any:
+        value = await self.lookup(move, group)
+        return None if value is MISSING else value
+
+    async def mapping(self, move: Move, mapping: dict[str, tuple[Candidate, ...]]) -> Any:
+        """The values of several names, null where one leads nowhere."""
+        return {key: await self._input_value(move, group) for key, group in mapping.items()}
+
+    async def lookup(self, move: Move, group: Sequence[Candidate]) -> Any:
+        """The value of a name: the first of its meanings that is there."""
+        for candidate in group:
+            if candidate.key is not None:
+                stored = self._context_value(move, candidate.key)
+                if stored is None:
+                    continue
+                value = values.decode(await self.plain(move.run.run_id, stored))
+            else:
+                assert candidate.node is not None
+                value = await self._output(move, candidate.node)
+            return walk_path(value, candidate.path)
+        return MISSING
+
+    def _context_value(self, move: Move, key: str) -> bytes | None:
+        if key in move.writes:
+            return move.writes[key]
+        return move.loaded.context.get(key)
+
+    async def _output(self, move: Move, node: str) -> Any:
+        """The output of a node, as the activation sees it; null if it has none."""
+        place = output_place(move.run.program.plan, move.activation, node)
+        if place is None:
+            return None
+        activation = await self._located(move.run, place)
+        if activation is None:
+            return None
+        data = move.loaded.peeked.get((activation.key, RECORD))
+        if data is None:
+            data = await self.peek(move.run.run_id, activation.key, RECORD)
+        stored = await self.output_of(move.run, activation, data)
+        return values.decode(await self.plain(move.run.run_id, stored))
+
+    async def _located(self, run: RunView, place: Place) -> Activation | None:
+        """Ask each inner loop for its last iteration."""
+        scope = place.scope
+        for controller in place.inner:
+            last = await self.peek(run.run_id, controller + scope, LAST)
+            if last is None or int(last) == 0:
+                return None
+            scope = f"{scope}/{int(last) - 1}"
+        return Activation(place.node, scope)
+
+    async def output_of(
+        self, run: RunView, activation: Activation, data: bytes | None
+    ) -> bytes:
+        """The stored output of a recorded activation; its stand-in's where it failed."""
+        while data is not None:
+            record: Record = decode_record(data)
+            if record.outcome == "completed":
+                return output_value(record)
+            if record.outcome != "caught":
+                break
+            activation = stand_in(run.program.plan, activation)
+            data = await self.peek(run.run_id, activation.key, RECORD)
+        return b"null"
+
+    async def last_output(self, run: RunView, node: str) -> tuple[bool, bytes]:
+        """Whether a top-level node ran, and its stored output; a loop's is its last evaluation's.
+
+        Returns:
+            False for a skipped node.
+        """
+        activation = Activation(node)
+        if run.program.plan.nodes[node].kind == "loop":
+            last = await self.peek(run.run_id, node, LAST)
+            activation = Activation(node, f"/{int(last or b'0')}")
+        data = await self.peek(run.run_id, activation.key, RECORD)
+        ran = data is not None and decode_record(data).outcome != "skipped"
+        return ran, await self.output_of(run, activation, data)
+
+    async def items_of(self, move: Move) -> int:
+        """How many items the batch has that this item, or this gather, belongs to."""
+        plan = move.node.plan
+        if plan.kind == "gather":
+            key = f"{plan.scatter}{move.activation.scope}"
+        else:
+            key = plan.id + outer_scope(move.activation.scope)
+        data = move.loaded.peeked.get((key, RECORD)) or await self.peek(
+            move.run.run_id, key, RECORD
+        )
+        return decode_record(data).items or 0 if data is not None else 0

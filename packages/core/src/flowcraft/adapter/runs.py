@@ -1,0 +1,239 @@
+"""A run as a whole: its making, its start, its end, and the news of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+
+from flowcraft import values
+from flowcraft.adapter.functions import check_key
+from flowcraft.adapter.parts import Parts
+from flowcraft.adapter.run_view import RunView
+from flowcraft.engine.activation import ERRORS, parse_activation
+from flowcraft.engine.names import walk_path
+from flowcraft.engine.record import ErrorInfo, decode_record
+from flowcraft.errors import RunDeadlineError, UnknownRunError
+from flowcraft.ports.contract import JobPayload
+from flowcraft.ports.queue import Outgoing
+from flowcraft.ports.store import End, Load, NewRun
+from flowcraft.ports.transition import job_for
+from flowcraft.status import FinalStatus, ParentReference, RunHeader, RunResult, Status
+
+Publish = Callable[[str, RunResult], Awaitable[None]]
+
+
+
+class Runs:
+    """Makes, starts and ends runs, and announces their ends."""
+
+    def __init__(self, parts: Parts, publish: Publish) -> None:
+        self._parts = parts
+        self._publish = publish
+
+    # -- making
+
+    async def create(self, header: RunHeader, payload: Any) -> RunHeader:
+        """Create a run, or find the one that has its id; it is not started by this.
+
+        Raises:
+            ValueNotStorableError: The payload is not strict JSON.
+        """
+        encoded = values.encode(
+            payload, what=f"payload of run {header.run_id!r}", limit_bytes=self._parts.largest_value
+        )
+        context: dict[str, bytes] = {}
+        if isinstance(payload, Mapping):
+            for key, value in payload.items():
+                check_key(key)
+                context[key] = values.encode(value, what=f"context key {key!r}")
+        new = NewRun(header=header, payload=encoded, context=context)
+        (standing,) = await self._parts.ports.store.create([new])
+        return standing
+
+    async def create_child(
+        self,
+        parent: RunHeader,
+        blueprint_id: str,
+        run_id: str,
+        payload: Any,
+        reference: ParentReference,
+    ) -> RunHeader:
+        """Create the child run of a subflow, with the blueprint its parent was submitted with."""
+        content = parent.blueprints[blueprint_id]
+        now = self._parts.clock.now()
+        program = await self._parts.programs.get(content)
+        header = RunHeader(
+            run_id=run_id,
+            blueprint_id=blueprint_id,
+            blueprint_hash=content,
+            blueprints=parent.blueprints,
+            created_at=now,
+            deadline_at=deadline_at(program.blueprint.metadata, now, None),
+            parent=reference,
+        )
+        return await self.create(header, payload)
+
+    @staticmethod
+    def child_id(run_id: str, activation: str, attempt: int) -> str:
+        """The id of the child run of an attempt: the same whoever works it out."""
+        text = f"{run_id}\n{activation}\n{attempt}".encode()
+        digest = hashlib.sha256(text).hexdigest()[:24]
+        return f"{run_id}~{digest}" if len(run_id.encode()) <= 150 else f"run~{digest}"
+
+    async def child_of(self, run_id: str, node_id: str) -> str:
+        """The id of the child run that a subflow node last started.
+
+        Raises:
+            UnknownRunError: It has not started one.
+        """
+        headers = await self._parts.ports.store.headers(
+            await self._parts.ports.store.children(run_id)
+        )
+        mine = [
+            header
+            for header in headers
+            if header is not None
+            and header.parent is not None
+            and parse_activation(header.parent.activation).node == node_id
+        ]
+        if not mine:
+            raise UnknownRunError(f"node {node_id!r} of run {run_id!r} has started no subflow")
+        running = [header for header in mine if not header.is_over]
+        return max(running or mine, key=lambda header: header.created_at).run_id
+
+    async def start(self, run_id: str) -> None:
+        """Send a job for every start node that has no record, and for the deadline."""
+        parts = self._parts
+        run = await parts.view(run_id)
+        if run is None or run.header.is_over:
+            return
+        starts = run.program.plan.starts
+        recorded = await parts.ports.read_records(run_id, starts)
+        await parts.ports.send_all(
+            [Outgoing(job_for(run.job, start)) for start in starts if start not in recorded]
+        )
+        if run.header.deadline_at is not None:
+            await parts.wake_later(run.job, run.header.deadline_at - parts.clock.now())
+
+    # -- ending
+
+    async def cancel(self, run_id: str) -> Status | None:
+        """Cancel a run that is not over; the status that then stands, None if it is gone."""
+        now = self._parts.clock.now()
+        header = await self._parts.ports.finish(End(run_id, "cancelled", None, now))
+        if header is None:
+            return None
+        await self.announce(run_id)
+        return header.status
+
+    async def end_if_late(self, header: RunHeader) -> bool:
+        """Fail a run whose deadline is over. Whether it was."""
+        now = self._parts.clock.now()
+        if header.deadline_at is None or now < header.deadline_at:
+            return False
+        allowed = header.deadline_at - header.created_at
+        error = ErrorInfo(
+            node="", message=f"the run took longer than its {allowed:g} s",
+            type=RunDeadlineError.__name__,
+        )  # fmt: skip
+        await self._parts.ports.finish(End(header.run_id, "failed", error, now))
+        return True
+
+    async def announce(self, run_id: str) -> None:
+        """Tell the world that a run ended: its children, its waiters, its parent; then note it.
+
+        Whoever meets an ended run that was not announced does this again, which is harmless.
+        """
+        store = self._parts.ports.store
+        (header,) = await store.headers([run_id])
+        if header is None or not header.is_over or header.is_announced:
+            return
+        for child in await store.children(run_id):
+            await self.cancel(child)
+        await self._publish(run_id, await self.result_of(run_id))
+        parent = header.parent
+        if parent is not None:
+            (above,) = await store.headers([parent.run_id])
+            if above is not None and not above.is_over:
+                template = JobPayload(
+                    above.run_id, above.blueprint_id, "", "", above.blueprint_hash
+                )
+                job = job_for(template, parent.activation)
+                await self._parts.ports.send(Outgoing(job))
+        await store.mark_announced([run_id])
+
+    # -- results
+
+    async def result_of(self, run_id: str) -> RunResult:
+        """Read the result of an ended run from its records, which no longer change.
+
+        Raises:
+            UnknownRunError: It is gone.
+        """
+        run = await self._parts.view(run_id)
+        if run is None:
+            raise UnknownRunError(f"no run {run_id!r}")
+        header, ports = run.header, self._parts.ports
+        status: FinalStatus = header.status if header.is_over else "failed"  # type: ignore[assignment]
+        output = await self._output(run) if status == "completed" else None
+        stored = await ports.store.context(run_id)
+        context = {key: await self._plain(run, value) for key, value in stored.items()}
+        failed = await ports.load(Load(run_id, ERRORS))
+        errors = [
+            error
+            for key in sorted(failed.slots)
+            if (error := decode_record(failed.slots[key]).error) is not None
+        ]
+        if header.error is not None:
+            errors.append(header.error)
+        return RunResult(
+            run_id=run_id, status=status, output=output, context=context, errors=errors
+        )
+
+    async def _output(self, run: RunView) -> Any:
+        sinks = run.program.plan.sinks
+        found: dict[str, Any] = {}
+        for sink in sinks:
+            ran, stored = await self._parts.reader.last_output(run, sink)
+            if ran or len(sinks) == 1:
+                found[sink] = await self._plain(run, stored)
+        return found.get(sinks[0]) if len(sinks) == 1 else found
+
+    async def _plain(self, run: RunView, stored: bytes) -> Any:
+        return values.decode(await self._parts.reader.plain(run.run_id, stored))
+
+    async def named_value(self, run_id: str, name: str) -> bytes:
+        """What a name means in an ended run: a node's output or a context key, null if neither."""
+        run = await self._parts.view(run_id)
+        if run is None:
+            return b"null"
+        program = run.program
+        node = name.removeprefix("_outputs.") if name.startswith("_outputs.") else name
+        if node in program.nodes:
+            _, stored = await self._parts.reader.last_output(run, node)
+            return await self._parts.reader.plain(run_id, stored)
+        context = await self._parts.ports.store.context(run_id)
+        if name in context:
+            return await self._parts.reader.plain(run_id, context[name])
+        head, _, path = name.partition(".")
+        value: Any = None
+        if head in program.nodes:
+            _, stored = await self._parts.reader.last_output(run, head)
+            value = await self._plain(run, stored)
+        elif head in context:
+            value = await self._plain(run, context[head])
+        return values.encode(walk_path(value, tuple(path.split("."))), what=name)
+
+
+def deadline_at(
+    metadata: Mapping[str, Any], now: float, seconds: float | None
+) -> float | None:
+    """When a run must have ended: by its submission, else by its blueprint's `timeout` (ms)."""
+    if seconds is not None:
+        return now + seconds
+    timeout_ms = metadata.get("timeout")
+    return None if timeout_ms is None else now + float(timeout_ms) / 1000
+
+

@@ -1,0 +1,207 @@
+"""Waits and what wakes them.
+
+The waiter writes "open", then reads signals; the resumer writes its signal, then reads "open".
+Whichever comes second sees the other. A signal to an open wait lies in the wait's own cell and
+is never used again; an early one lies at the node, and the first scope to claim it has it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from flowcraft import values
+from flowcraft.adapter.parts import Parts
+from flowcraft.adapter.performing import Performed
+from flowcraft.adapter.run_view import Move, RunView
+from flowcraft.engine.activation import WAITS, Activation, parse_activation, signal_key
+from flowcraft.engine.cells import CLAIM, EARLY, OPEN, RECORD, SIGNAL
+from flowcraft.engine.consequences import Arrival, Cell
+from flowcraft.engine.record import NULL
+from flowcraft.errors import AmbiguousResumeError, RunError
+from flowcraft.ports.queue import Outgoing
+from flowcraft.ports.store import Commit, Load, Loaded, Propagation
+from flowcraft.ports.transition import job_for
+
+ResumeOutcome = Literal["woke", "kept", "refused"]
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """What a wait is resumed with."""
+
+    action: str | None = None
+    output: Raw = NULL
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """Since when a wait is open."""
+
+    at: float
+
+
+class OpenWait(NamedTuple):
+    """What a resumer found of a wait."""
+
+    is_open: bool
+    is_recorded: bool
+
+
+async def open_wait(parts: Parts, move: Move) -> float:
+    """Write "open", once; since when it is."""
+    existing = move.loaded.cells.get(OPEN)
+    if existing is None:
+        run_id = move.run.run_id
+        listed = Arrival(WAITS, move.key, True, 0)
+        await parts.write_down(move)
+        await parts.ports.propagate(Propagation(run_id, (), (listed,)))
+        note = msgspec.json.encode(Opened(parts.clock.now()))
+        existing = await parts.note(move, OPEN, note)
+    return msgspec.json.decode(existing, type=Opened).at
+
+
+async def take_signal(parts: Parts, move: Move) -> Performed | None:
+    """Read the signals of an open wait; claim an early one."""
+    run_id = move.run.run_id
+    peeks = [(move.key, SIGNAL)]
+    nodes = (move.activation.node, "")
+    for node in nodes:
+        peeks += [(signal_key(node), EARLY), (signal_key(node), CLAIM)]
+    found = (await parts.ports.load(Load(run_id, "", peeks=tuple(peeks)))).peeked
+    own = found.get((move.key, SIGNAL))
+    if own is not None:
+        return _performed(own)
+    for node in nodes:
+        key = signal_key(node)
+        early = found.get((key, EARLY))
+        if early is None:
+            continue
+        claimed = found.get((key, CLAIM))
+        if claimed is None:
+            mine = move.key.encode()
+            result = await parts.ports.commit(Commit(run_id, Cell(key, CLAIM, mine)))
+            claimed = mine if result.is_won else result.existing
+        if claimed == move.key.encode():
+            return _performed(early)
+    return None
+
+
+def _performed(data: bytes) -> Performed:
+    signal = msgspec.json.decode(data, type=Signal)
+    return Performed(bytes(signal.output), signal.action)
+
+
+class Resumer:
+    """Wakes waits from outside."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def resume(
+        self, run: RunView, action: str | None, output: Any, node_id: str | None, scope: str
+    ) -> ResumeOutcome:
+        """Resume one wait, or keep the signal for one that is not open yet.
+
+        Raises:
+            AmbiguousResumeError: No node was named, and several waits are open.
+            RunError: The node is no wait of this run, or the action is empty.
+        """
+        if action == "":
+            raise RunError("an action is a text that is not empty; leave it out for none")
+        encoded = values.encode(output, what="output of the resume")
+        signal = msgspec.json.encode(Signal(action, Raw(encoded)))
+        if run.header.is_over:
+            return "refused"
+        if node_id is None:
+            opened = await self.open_waits(run)
+            if len(opened) > 1:
+                names = ", ".join(sorted(activation.key for activation in opened))
+                raise AmbiguousResumeError(
+                    f"run {run.run_id!r} has {len(opened)} open waits: {names}. Name one of them"
+                )
+            if not opened:
+                return await self._keep(run, "", signal)
+            return await self._wake(run, opened[0], signal)
+        self._check(run, node_id)
+        activation = Activation(node_id, scope)
+        state = await self._state(run, activation)
+        if state.is_recorded:
+            await self._wake_up(run, activation)
+            return "refused"
+        if state.is_open:
+            return await self._wake(run, activation, signal)
+        if not scope:
+            mine = [a for a in await self.open_waits(run) if a.node == node_id]
+            if len(mine) > 1:
+                names = ", ".join(sorted(a.key for a in mine))
+                raise AmbiguousResumeError(
+                    f"wait {node_id!r} is open in several scopes: {names}. Name the scope"
+                )
+            if mine:
+                return await self._wake(run, mine[0], signal)
+            if await self._was_reached(run, node_id):
+                return "refused"
+            return await self._keep(run, node_id, signal)
+        return await self._signal(run, activation, signal)
+
+    async def open_waits(self, run: RunView) -> list[Activation]:
+        """The waits that are open now."""
+        listed = await self._parts.ports.load(Load(run.run_id, WAITS))
+        keys = list(listed.arrived)
+        peeks = [(key, name) for key in keys for name in (OPEN, RECORD, SIGNAL)]
+        found = (await self._parts.ports.load(Load(run.run_id, "", peeks=tuple(peeks)))).peeked
+        return [
+            parse_activation(key)
+            for key in keys
+            if (key, OPEN) in found and (key, RECORD) not in found and (key, SIGNAL) not in found
+        ]
+
+    def _check(self, run: RunView, node_id: str) -> None:
+        node = run.program.nodes.get(node_id)
+        kinds = {"wait", "webhook"}
+        if node is None or not (
+            node.plan.kind in kinds
+            or (node.plan.kind == "scatter" and node.worker_uses in kinds)
+        ):
+            raise RunError(f"node {node_id!r} of run {run.run_id!r} is no wait")
+
+    async def _state(self, run: RunView, activation: Activation) -> OpenWait:
+        loaded: Loaded = await self._parts.ports.load(Load(run.run_id, activation.key))
+        return OpenWait(OPEN in loaded.cells, RECORD in loaded.cells)
+
+    async def _was_reached(self, run: RunView, node_id: str) -> bool:
+        listed = await self._parts.ports.load(Load(run.run_id, WAITS))
+        return any(parse_activation(key).node == node_id for key in listed.arrived)
+
+    async def _wake(self, run: RunView, activation: Activation, signal: bytes) -> ResumeOutcome:
+        """Signal an open wait; a refused signal still sends the wake-up again."""
+        won = await self._write(run, activation.key, SIGNAL, signal)
+        await self._wake_up(run, activation)
+        return "woke" if won else "refused"
+
+    async def _signal(self, run: RunView, activation: Activation, signal: bytes) -> ResumeOutcome:
+        """Signal a wait named by its scope, open or not."""
+        won = await self._write(run, activation.key, SIGNAL, signal)
+        state = await self._state(run, activation)
+        if state.is_open:
+            await self._wake_up(run, activation)
+            return "woke" if won else "refused"
+        return "kept" if won else "refused"
+
+    async def _keep(self, run: RunView, node_id: str, signal: bytes) -> ResumeOutcome:
+        """Keep an early signal; then look whether a wait opened in between."""
+        won = await self._write(run, signal_key(node_id), EARLY, signal)
+        opened = [a for a in await self.open_waits(run) if node_id in ("", a.node)]
+        for activation in opened:
+            await self._wake_up(run, activation)
+        if not won:
+            return "refused"
+        return "woke" if opened else "kept"
+
+    async def _write(self, run: RunView, key: str, name: str, signal: bytes) -> bool:
+        result = await self._parts.ports.commit(Commit(run.run_id, Cell(key, name, signal)))
+        return result.is_won
+
+    async def _wake_up(self, run: RunView, activation: Activation) -> None:
+        await self._parts.ports.send(Outgoing(job_for(run.job, activation.key)))

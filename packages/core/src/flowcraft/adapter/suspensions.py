@@ -1,0 +1,172 @@
+"""Performs the nodes that wait without a worker: waits, webhooks, sleeps, subflows.
+
+Each returns None while it waits; a job comes when there is something to see.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from flowcraft import values
+from flowcraft.adapter.outcome import decode_failed
+from flowcraft.adapter.parts import Parts
+from flowcraft.adapter.performing import AttemptError, Performed, RunOverError
+from flowcraft.adapter.run_view import Move, subflow_inputs
+from flowcraft.adapter.signals import open_wait, take_signal
+from flowcraft.blueprint import duration_seconds
+from flowcraft.engine.cells import CHILD, DUE, FAILED
+from flowcraft.errors import ChildRunError, NodeTimeoutError
+from flowcraft.status import ParentReference, RunHeader
+
+if TYPE_CHECKING:
+    from flowcraft.adapter.runs import Runs
+
+
+class ChildNote(msgspec.Struct, frozen=True):
+    """The child run of an attempt, and since when."""
+
+    run_id: str
+    at: float
+
+
+class Suspensions:
+    """Performs suspending nodes."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    @property
+    def _runs(self) -> Runs:
+        return self._parts.runs
+
+    async def run(self, move: Move) -> Performed | None:
+        """Perform the activation; None while it waits.
+
+        Raises:
+            AttemptError: It failed, or took too long.
+            RunOverError: The run ended meanwhile.
+        """
+        if move.kind == "sleep":
+            return await self._sleep(move)
+        if move.kind == "subflow":
+            return await self._subflow(move)
+        if move.kind == "webhook" and _is_paired(move):
+            return Performed(await self._parts.reader.input_of(move))
+        return await self._wait(move)
+
+    # -- sleep
+
+    async def _sleep(self, move: Move) -> Performed | None:
+        """The due time is set once; whoever comes early sets the timer again."""
+        due = move.loaded.cells.get(DUE)
+        if due is None:
+            at = self._parts.clock.now() + duration_seconds(move.params["duration"])
+            due = await self._parts.note(move, DUE, repr(at).encode())
+        left = float(due) - self._parts.clock.now()
+        if left > 0:
+            await self._parts.send_later(move, left)
+            return None
+        return await self._done(move, Performed(await self._parts.reader.input_of(move)))
+
+    async def _done(self, move: Move, done: Performed) -> Performed:
+        if not move.is_item:
+            return done
+        return done._replace(items=await self._parts.reader.items_of(move))
+
+    # -- wait and webhook
+
+    async def _wait(self, move: Move) -> Performed | None:
+        opened_at = await open_wait(self._parts, move)
+        signal = await take_signal(self._parts, move)
+        if signal is not None:
+            return await self._done(move, signal)
+        await self._limit(move, self._since(move, opened_at), "was not resumed")
+        return None
+
+    def _since(self, move: Move, first: float) -> float:
+        """When the current attempt began."""
+        if move.attempt == 1:
+            return first
+        return decode_failed(move.loaded.cells[f"{FAILED}{move.attempt - 1}"]).not_before
+
+    async def _limit(self, move: Move, since: float, what: str) -> None:
+        """Fail an attempt that waits too long; else see to it that somebody looks in time."""
+        timeout_ms = move.config.timeout_ms
+        if timeout_ms is None:
+            return
+        left = since + timeout_ms / 1000 - self._parts.clock.now()
+        if left <= 0:
+            late = NodeTimeoutError(
+                f"node {move.activation.node!r} {what} within {timeout_ms:g} ms"
+            )
+            raise AttemptError(late, is_retryable=True)
+        await self._parts.send_later(move, left)
+
+    # -- subflow
+
+    async def _subflow(self, move: Move) -> Performed | None:
+        """Register the child, create it, look at the parent again, then start it."""
+        parts = self._parts
+        data = move.loaded.cells.get(f"{CHILD}{move.attempt}")
+        if data is None:
+            child_id = self._runs.child_id(move.run.run_id, move.key, move.attempt)
+            note = msgspec.json.encode(ChildNote(child_id, parts.clock.now()))
+            await parts.write_down(move)
+            data = await self._parts.note(move, f"{CHILD}{move.attempt}", note)
+        child_note = msgspec.json.decode(data, type=ChildNote)
+        (child,) = await parts.ports.store.headers([child_note.run_id])
+        if child is None:
+            child = await self._create(move, child_note.run_id)
+        if not child.is_over:
+            (parent,) = await parts.ports.store.headers([move.run.run_id])
+            if parent is None or parent.is_over:
+                await self._runs.cancel(child_note.run_id)
+                raise RunOverError
+            await self._runs.start(child_note.run_id)
+            try:
+                await self._limit(move, child_note.at, "did not end")
+            except AttemptError:
+                await self._runs.cancel(child_note.run_id)
+                raise
+            return None
+        return await self._ended(move, child)
+
+    async def _create(self, move: Move, child_id: str) -> RunHeader:
+        params, run = move.params, move.run
+        move.input = await self._parts.reader.input_of(move)
+        mapping = subflow_inputs(run.program, params)
+        payload: Any = values.decode(move.input)
+        if mapping:
+            payload = await self._parts.reader.mapping(move, mapping)
+        parent = ParentReference(run.run_id, move.key, move.attempt)
+        return await self._runs.create_child(
+            run.header, str(params["blueprintId"]), child_id, payload, parent
+        )
+
+    async def _ended(self, move: Move, child: RunHeader) -> Performed:
+        if child.status != "completed":
+            why = child.error
+            text = f"subflow {child.blueprint_id!r} of node {move.activation.node!r} "
+            if child.status == "cancelled" or why is None:
+                text += f"was {child.status} (run {child.run_id})"
+            else:
+                text += f"failed at node {why.node!r}: {why.message} (run {child.run_id})"
+            raise AttemptError(ChildRunError(text), is_retryable=True)
+        result = await self._runs.result_of(child.run_id)
+        outputs = move.params.get("outputs") or {}
+        for parent_key, child_name in outputs.items():
+            value = await self._runs.named_value(child.run_id, child_name)
+            move.writes[parent_key] = value
+        output = values.encode(result.output, what=f"output of subflow {move.activation.node!r}")
+        return await self._done(move, Performed(output))
+
+
+def _is_paired(move: Move) -> bool:
+    """Whether a wait of the graph listens to this webhook, as exported blueprints have it."""
+    event = f"webhook:{move.activation.node}"
+    return any(
+        node.plan.kind == "wait" and node.plan.node.params.get("eventName") == event
+        for node in move.run.program.nodes.values()
+    )

@@ -1,0 +1,121 @@
+"""Finds runs that nobody moves, and timers whose time has come.
+
+A run that is only waiting in the queue looks stalled too: the sweeper leaves runs alone while
+messages wait, comes back to each run less and less often, and sends jobs that a record or a
+late duplicate makes harmless.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import msgspec
+
+from flowcraft.adapter.parts import Parts
+from flowcraft.adapter.run_view import RunView
+from flowcraft.errors import BackendError
+from flowcraft.ports.contract import CoordinationStore
+from flowcraft.ports.queue import Outgoing
+from flowcraft.ports.store import Stalled
+
+logger = logging.getLogger(__name__)
+
+RUNS_PER_SWEEP = 100
+TIMERS_PER_ROUND = 500
+PATIENT_SWEEPS = 3
+"""How often a run is left alone because messages wait in the queue."""
+LONGEST_BACK_OFF_SECONDS = 3600.0
+
+
+class Sweeper:
+    """Repairs what a fault left behind."""
+
+    def __init__(self, parts: Parts, coordination: CoordinationStore) -> None:
+        self._parts = parts
+        self._coordination = coordination
+        self._interval = parts.options.sweep_interval_seconds
+
+    async def _leads(self, what: str, seconds: float) -> bool:
+        """Whether this worker is the one that does it this time."""
+        key = f"{self._parts.options.prefix}:lease:{what}"
+        return await self._coordination.set_if_not_exist(
+            key, self._parts.options.worker_name, seconds
+        )
+
+    async def sweep(self) -> int:
+        """Look at stalled runs, if nobody else just did; how many."""
+        if not await self._leads("sweep", self._interval * 0.9):
+            return 0
+        parts = self._parts
+        now = parts.clock.now()
+        stalled = await parts.ports.store.stalled(now, RUNS_PER_SWEEP)
+        if not stalled:
+            return 0
+        depth = await parts.ports.queue.depth()
+        for found in stalled:
+            await self._look_at(found, is_backlog=bool(depth))
+        return len(stalled)
+
+    async def _look_at(self, found: Stalled, *, is_backlog: bool) -> None:
+        parts = self._parts
+        back_off = min(self._interval * 2.0 ** min(found.sweeps, 12), LONGEST_BACK_OFF_SECONDS)
+        await parts.ports.store.swept({found.run_id: parts.clock.now() + back_off})
+        run = await parts.view(found.run_id)
+        if run is None:
+            return
+        if run.header.is_over or await self._is_orphan(run):
+            await parts.runs.announce(found.run_id)
+        elif await parts.runs.end_if_late(run.header):
+            await parts.runs.announce(found.run_id)
+        elif not is_backlog or found.sweeps >= PATIENT_SWEEPS:
+            await self.reconcile(run)
+
+    async def _is_orphan(self, run: RunView) -> bool:
+        """Whether the run's parent has ended, or is gone; then it is cancelled."""
+        parent = run.header.parent
+        if parent is None:
+            return False
+        (above,) = await self._parts.ports.store.headers([parent.run_id])
+        if above is not None and not above.is_over:
+            return False
+        await self._parts.runs.cancel(run.run_id)
+        return True
+
+    async def reconcile(self, run: RunView) -> None:
+        """Follow all records of a run again; send what is ready, write an end that is due."""
+        swept = replace(run, job=msgspec.structs.replace(run.job, origin="sweep"))
+        followed = await self._parts.walker.reconcile(swept, token=self._parts.token())
+        if followed.is_over:
+            await self._parts.runs.announce(run.run_id)
+
+    async def promote_timers(self) -> int:
+        """Send the jobs whose time has come, if nobody else just did; how many."""
+        parts = self._parts
+        if not await self._leads("timers", parts.options.poll_seconds * 0.9):
+            return 0
+        due = await parts.ports.store.due_timers(parts.clock.now(), TIMERS_PER_ROUND)
+        if due:
+            await parts.ports.queue.send([Outgoing(timer.job) for timer in due])
+            await parts.ports.store.clear_timers(due)
+        return len(due)
+
+    async def sweep_for_ever(self) -> None:
+        """Sweep at every interval, a little apart from other workers."""
+        while True:
+            apart = 0.75 + self._parts.clock.chance() / 2
+            await self._parts.clock.sleep(self._interval * apart)
+            try:
+                await self.sweep()
+            except BackendError as error:
+                logger.warning("sweep failed", extra={"error": str(error)})
+
+    async def promote_for_ever(self) -> None:
+        """Promote timers every `poll_seconds`."""
+        while True:
+            await self._parts.clock.sleep(self._parts.options.poll_seconds)
+            try:
+                await self.promote_timers()
+            except BackendError as error:
+                logger.warning("promotion of timers failed", extra={"error": str(error)})
+

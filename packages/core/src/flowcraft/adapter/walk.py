@@ -1,0 +1,211 @@
+"""From a record to everything that follows from it.
+
+A record that was just committed is followed once. A record that a message finds when it
+comes back is followed again: its consequences are drawn anew, what is ready and has no record
+gets a job, and the walk goes on through those records that were made under the same message,
+because only that message answers for them. The sweeper follows all of them, from the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from flowcraft.adapter.ports import Ports
+from flowcraft.adapter.run_view import RunView
+from flowcraft.engine.activation import (
+    END,
+    EXPECTED,
+    Activation,
+    is_lanes_key,
+    parse_activation,
+)
+from flowcraft.engine.cells import RECORD
+from flowcraft.engine.consequences import (
+    Arrival,
+    Cell,
+    Consequences,
+    consequences,
+    end_is_reached,
+    lanes_arrival,
+)
+from flowcraft.engine.record import Record, decode_record, encode_record
+from flowcraft.engine.routing import skip_record
+from flowcraft.ports.queue import Delivery, Outgoing
+from flowcraft.ports.store import Commit, End, Load
+from flowcraft.ports.transition import Target, Transition, TransitionResult, job_for
+
+
+@dataclass(slots=True)
+class Followed:
+    """Where a walk came to.
+
+    Attributes:
+        held: A ready target for the worker to run itself, not yet sent.
+        lost: The record that another worker wrote first, if the first one was not written.
+        is_over: Whether the run has ended, or is gone.
+        is_acked: Whether the message went with the last step.
+    """
+
+    held: Target | None = None
+    lost: Record | None = None
+    is_over: bool = False
+    is_acked: bool = False
+
+
+@dataclass(slots=True)
+class Step:
+    """A record to follow, and the commit that writes it first if it is new."""
+
+    activation: Activation
+    record: Record
+    commit: Commit | None
+    is_repeat: bool
+
+
+class Walker:
+    """Follows records."""
+
+    def __init__(self, ports: Ports, now: Callable[[], float]) -> None:
+        self._ports = ports
+        self._now = now
+
+    async def settle(
+        self,
+        run: RunView,
+        activation: Activation,
+        record: Record,
+        commit: Commit,
+        *,
+        hold: int,
+        ack: Delivery | None,
+    ) -> Followed:
+        """Write a new record and follow it."""
+        first = Step(activation, record, commit, is_repeat=False)
+        return await self._walk(
+            run, [first], via=record.via, token=record.token, hold=hold, ack=ack,
+            through=lambda found: found.via == record.via,
+        )  # fmt: skip
+
+    async def repeat(
+        self, run: RunView, roots: Sequence[tuple[Activation, Record]], *, via: str, token: str
+    ) -> Followed:
+        """Follow records again, under a message that came back."""
+        steps = [Step(activation, record, None, is_repeat=True) for activation, record in roots]
+        return await self._walk(
+            run, steps, via=via, token=token, hold=0, ack=None,
+            through=lambda found: found.via == via,
+        )  # fmt: skip
+
+    async def reconcile(self, run: RunView, *, token: str) -> Followed:
+        """Follow every record of a run from its starts; send what is ready and has none."""
+        starts = run.program.plan.starts
+        records = await self._ports.read_records(run.run_id, starts)
+        await self._ports.send_all(
+            [
+                Outgoing(job_for(run.job, start)) for start in starts if start not in records
+            ]
+        )
+        steps = [
+            Step(Activation(start), decode_record(records[start]), None, is_repeat=True)
+            for start in starts
+            if start in records
+        ]
+        return await self._walk(
+            run, steps, via="", token=token, hold=0, ack=None, through=lambda _: True
+        )
+
+    async def _walk(
+        self,
+        run: RunView,
+        steps: list[Step],
+        *,
+        via: str,
+        token: str,
+        hold: int,
+        ack: Delivery | None,
+        through: Callable[[Record], bool],
+    ) -> Followed:
+        seen: set[str] = set()
+        done = Followed()
+        first = True
+        while steps:
+            step = steps.pop()
+            if step.activation.key in seen:
+                continue
+            follows = consequences(run.program, step.activation, step.record)
+            wanted = Transition(
+                run.run_id, run.job, step.commit, tuple(follows.cells), tuple(follows.arrivals),
+                is_repeat=step.is_repeat, hold=0 if done.held else hold,
+                ack=ack if first and not run.program.plan.has_body_sinks else None, at=self._now(),
+            )  # fmt: skip
+            result = await self._ports.transition(wanted)
+            if result.commit is not None and not result.commit.is_won:
+                if result.commit.existing is None:
+                    return Followed(is_over=True)
+                existing = decode_record(result.commit.existing)
+                if existing.token == step.record.token or (not first and through(existing)):
+                    steps.append(Step(step.activation, existing, None, is_repeat=True))
+                    first, hold = False, 0
+                elif first:
+                    return Followed(lost=existing)
+                continue
+            seen.add(step.activation.key)
+            first = False
+            done.is_acked = result.is_acked
+            if result.is_over or await self._end_follows(run, follows):
+                return Followed(is_over=True)
+            pending = [*result.held, *result.skips]
+            while pending:
+                target = pending.pop()
+                activation = parse_activation(target.arrival.target)
+                if is_lanes_key(target.arrival.target):
+                    more = await self._complete_lanes(run, target, wanted)
+                    if more.is_over:
+                        return Followed(is_over=True)
+                    pending += [*more.held, *more.skips]
+                elif target.record is not None:
+                    record = decode_record(target.record)
+                    if through(record):
+                        steps.append(Step(activation, record, None, is_repeat=True))
+                elif target.decision == "skip":
+                    record = skip_record(run.program.plan, activation, via=via, token=token)
+                    commit = record_commit(run.run_id, activation, record)
+                    steps.append(Step(activation, record, commit, is_repeat=False))
+                else:
+                    done.held = target
+        return done
+
+    async def _complete_lanes(
+        self, run: RunView, target: Target, wanted: Transition
+    ) -> TransitionResult:
+        """All items of a batch are recorded: its edge arrives at the gather."""
+        arrival = lanes_arrival(run.program, target.arrival.target)
+        return await self._ports.transition(
+            wanted._replace(commit=None, cells=(), arrivals=(arrival,), ack=None, at=self._now())
+        )
+
+    async def _end_follows(self, run: RunView, follows: Consequences) -> bool:
+        """Compare what the end waits for, where loop bodies have sinks of their own."""
+        if not run.program.plan.has_body_sinks:
+            return False
+        if not any(arrival.target == END for arrival in follows.arrivals):
+            return False
+        done = await self._ports.load(Load(run.run_id, END))
+        expected = await self._ports.load(Load(run.run_id, EXPECTED))
+        if not end_is_reached(run.program, set(done.arrived), set(expected.arrived)):
+            return False
+        await self._ports.finish(End(run.run_id, "completed", None, self._now()))
+        return True
+
+    async def arrive(self, run: RunView, arrival: Arrival) -> bool:
+        """Let one arrival arrive and send what becomes ready. Whether the run is still there."""
+        result = await self._ports.transition(
+            Transition(run.run_id, run.job, None, arrivals=(arrival,), at=self._now())
+        )
+        return not result.is_over
+
+
+def record_commit(run_id: str, activation: Activation, record: Record) -> Commit:
+    """The commit of a record that writes nothing else."""
+    return Commit(run_id, Cell(activation.key, RECORD, encode_record(record)))

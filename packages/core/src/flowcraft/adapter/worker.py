@@ -1,0 +1,132 @@
+"""A worker's loops: take messages, handle them, keep them, look after what nobody handles."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from flowcraft.adapter.handler import Handler
+from flowcraft.adapter.holding import Holding, Holdings, beat_for_ever
+from flowcraft.adapter.parts import Parts
+from flowcraft.adapter.sweeper import Sweeper
+from flowcraft.errors import BackendError
+from flowcraft.ports.queue import Delivery
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+"""How long to leave a backend alone that did not answer."""
+
+
+class WorkerLoops:
+    """Everything a worker does while it runs."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        sweeper: Sweeper,
+        process_jobs: Callable[[Callable[[Delivery], Awaitable[None]]], Awaitable[None]] | None,
+    ) -> None:
+        self._parts = parts
+        self._sweeper = sweeper
+        self._handler = Handler(parts)
+        self._process_jobs = process_jobs
+        self.holdings = Holdings(parts)
+        self._loops: list[asyncio.Task[None]] = []
+        self._handling: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+
+    def start(self) -> None:
+        """Start all loops."""
+        consume = self._push() if self._process_jobs is not None else self._pull()
+        for loop in (
+            consume,
+            beat_for_ever(self.holdings, self._parts),
+            self._sweeper.sweep_for_ever(),
+            self._sweeper.promote_for_ever(),
+        ):
+            self._spawn(loop)
+
+    def _spawn(self, loop: Coroutine[Any, Any, None]) -> None:
+        self._loops.append(asyncio.get_running_loop().create_task(loop))
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take no more; let what runs finish; hand back what does not finish in time."""
+        self._is_stopping = True
+        if self._loops:
+            self._loops[0].cancel()
+        if self._handling:
+            await asyncio.wait(self._handling, timeout=grace_seconds)
+        for task in (*self._handling, *self._loops):
+            task.cancel()
+        await asyncio.gather(*self._handling, *self._loops, return_exceptions=True)
+        self._loops.clear()
+
+    async def _pull(self) -> None:
+        """Take messages while there is room."""
+        parts = self._parts
+        concurrency = parts.options.concurrency
+        while True:
+            await self.holdings.until_fewer_than(concurrency)
+            try:
+                deliveries = await parts.ports.queue.receive(
+                    concurrency - len(self.holdings), parts.options.poll_seconds
+                )
+            except BackendError as error:
+                logger.warning("receive failed", extra={"error": str(error)})
+                await parts.clock.sleep(RETRY_SECONDS)
+                continue
+            for delivery in deliveries:
+                task = asyncio.get_running_loop().create_task(
+                    self._handle(self.holdings.add(delivery))
+                )
+                self._handling.add(task)
+                task.add_done_callback(self._handling.discard)
+
+    async def _push(self) -> None:
+        """Let the adapter hand over messages: returning acknowledges, raising redelivers."""
+        assert self._process_jobs is not None
+        await self._process_jobs(self.handle)
+
+    async def handle(self, delivery: Delivery) -> None:
+        """Handle one message whose acknowledgement is the return of this call.
+
+        Raises:
+            RedeliverError: The message must come back.
+        """
+        if await self._handler.handle(delivery) == "keep":
+            raise RedeliverError("another delivery of this message is being handled")
+
+    async def _handle(self, holding: Holding) -> None:
+        try:
+            answer = await self._handler.handle(holding.delivery)
+            if answer == "ack" or (answer == "acked" and holding.timer is not None):
+                await self.holdings.answer(holding)
+        except BackendError as error:
+            logger.warning("handed back", extra={"error": str(error)})
+            await self._give_back(holding, RETRY_SECONDS)
+        except asyncio.CancelledError:
+            if self._is_stopping:
+                await self._give_back(holding, 0.0)
+            raise
+        except Exception:
+            # A fault of ours: the message comes back after its lease, and is counted then.
+            logger.exception("a message could not be handled")
+        finally:
+            self.holdings.drop(holding)
+
+    async def _give_back(self, holding: Holding, delay_seconds: float) -> None:
+        if holding.timer is not None:
+            return
+        try:
+            await self._parts.ports.queue.release([holding.delivery], delay_seconds)
+        except BackendError as error:
+            logger.warning("release failed", extra={"error": str(error)})
+
+
+class RedeliverError(BackendError):
+    """Raised towards a queue to have a message delivered again."""
+
+    retryable = True

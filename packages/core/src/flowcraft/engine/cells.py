@@ -1,0 +1,40 @@
+"""Names of the cells of an activation: notes that are written once and never changed.
+
+An activation has at most one of each; those that end in a colon are numbered from 1, without
+gaps.
+"""
+
+from __future__ import annotations
+
+RECORD = "record"
+"""The record."""
+OPEN = "open"
+"""A wait that was opened: since when."""
+SIGNAL = "signal"
+"""What an open wait was resumed with."""
+EARLY = "early"
+"""What a wait not yet open will be resumed with (in the signals of a node)."""
+CLAIM = "claim"
+"""The activation that took the early signal."""
+DUE = "due"
+"""When a sleep ends."""
+INPUT = "input"
+"""An item of a batch."""
+MISSING = "missing"
+"""Since when no worker had the implementation."""
+LAST = "last"
+"""The evaluation that ended a loop (of the controller, in the loop's outer scope)."""
+PAYLOAD = "payload"
+"""The payload of the run (of the run itself)."""
+FAILED = "failed:"
+"""A failed attempt, and when the next may start."""
+CHILD = "child:"
+"""The child run of an attempt."""
+STARTED = "started:"
+"""A counted delivery; the name goes on with the attempt and a colon."""
+
+WINNER = "winner"
+"""The edge that started an `any` join."""
+
+SINGLE_CELLS = (RECORD, OPEN, SIGNAL, EARLY, CLAIM, DUE, INPUT, MISSING, LAST, PAYLOAD, WINNER)
+NUMBERED_CELLS = (FAILED, CHILD)

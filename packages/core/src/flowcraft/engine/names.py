@@ -1,0 +1,124 @@
+"""What a name in an expression or an `inputs` mapping stands for.
+
+A name is a node's output, a context key, or a path into one of them. Which of these it can
+be is worked out once, from the blueprint; what it is in a run is found by trying the
+candidates in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import NamedTuple
+
+from flowcraft.blueprint.plan import NodePlan, Plan
+from flowcraft.engine.activation import Activation, first_segments, outer_scope
+
+_OUTPUTS = "_outputs."
+
+
+class Candidate(NamedTuple):
+    """One meaning of a name: the output of `node`, or the context key; then a path into it."""
+
+    node: str | None
+    key: str | None
+    path: tuple[str, ...] = ()
+
+
+def input_candidates(name: str, nodes: Container[str]) -> tuple[Candidate, ...]:
+    """The meanings of a name in `inputs`, in the order of semantics.
+
+    A node's id, `_outputs.<id>`, an exact context key, then a node's id or a context key
+    followed by a path, the longest first.
+    """
+    if name in nodes:
+        return (Candidate(name, None),)
+    if name.startswith(_OUTPUTS) and name[len(_OUTPUTS) :] in nodes:
+        return (Candidate(name[len(_OUTPUTS) :], None),)
+    found = [Candidate(None, name)]
+    parts = name.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        prefix, path = ".".join(parts[:length]), tuple(parts[length:])
+        if prefix in nodes:
+            found.append(Candidate(prefix, None, path))
+            break
+        if prefix.startswith(_OUTPUTS) and prefix[len(_OUTPUTS) :] in nodes:
+            found.append(Candidate(prefix[len(_OUTPUTS) :], None, path))
+            break
+        found.append(Candidate(None, prefix, path))
+    return tuple(found)
+
+
+def expression_candidates(name: str, nodes: Container[str]) -> tuple[Candidate, ...]:
+    """The meanings of a name in an expression: a context key, then a node's id."""
+    found = [Candidate(None, name)]
+    if name in nodes:
+        found.append(Candidate(name, None))
+    elif name.startswith(_OUTPUTS) and name[len(_OUTPUTS) :] in nodes:
+        found.append(Candidate(name[len(_OUTPUTS) :], None))
+    return tuple(found)
+
+
+class Place(NamedTuple):
+    """Where a node's output stands, as seen by a reader.
+
+    `activation` is what is known without reading; each controller in `inner` has to be asked
+    for its last iteration before the activation is complete. None: there is no output.
+    """
+
+    scope: str
+    node: str
+    inner: tuple[str, ...] = ()
+
+
+def output_place(plan: Plan, reader: Activation, target: str) -> Place | None:
+    """Find the activation whose output `reader` means when it names `target`.
+
+    That of the nearest enclosing scope; of a loop the reader is outside of, the last
+    iteration's. A controller stands outside its own loop: its evaluation k reads iteration
+    k - 1, because iteration k has not begun.
+    """
+    reader_plan, wanted = plan.nodes[reader.node], plan.nodes[target].loops
+    shared = 0
+    for mine, theirs in zip(reader_plan.loops, wanted, strict=False):
+        if mine != theirs:
+            break
+        shared += 1
+    scope, inner = first_segments(reader.scope, shared), wanted[shared:]
+    if shared == len(reader_plan.loops) and inner and inner[0] == reader.node:
+        evaluation = int(reader.scope.rsplit("/", 1)[1])
+        if evaluation == 0:
+            return None
+        scope, inner = f"{scope}/{evaluation - 1}", inner[1:]
+    return Place(scope, target, inner)
+
+
+def stand_in(plan: Plan, failed: Activation) -> Activation:
+    """The activation that stands in for a node that failed for good."""
+    fallback = plan.nodes[failed.node].fallback
+    assert fallback is not None
+    if plan.nodes[fallback].is_shared_fallback:
+        return Activation(fallback, f"{failed.scope}/!{failed.node}")
+    return Activation(fallback, failed.scope)
+
+
+def stood_for(plan: Plan, activation: Activation) -> Activation | None:
+    """The failed activation that this one stands in for, if its node is a fallback."""
+    node: NodePlan = plan.nodes[activation.node]
+    if not node.is_fallback:
+        return None
+    if not node.is_shared_fallback:
+        return Activation(node.serves[0], activation.scope)
+    failed = activation.scope.rsplit("/!", 1)[1]
+    return Activation(failed, outer_scope(activation.scope))
+
+
+def walk_path(value: object, path: tuple[str, ...]) -> object:
+    """Follow a path of members and list indexes; None where it leads nowhere."""
+    for part in path:
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return None
+    return value

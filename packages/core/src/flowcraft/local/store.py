@@ -1,0 +1,380 @@
+"""The ports over an embedded database; a whole transition is one step.
+
+What is written here runs on memory and on SQLite alike, and in the simulation, so it is
+the place where the meaning of the ports is spelt out once in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from flowcraft.clock import Clock
+from flowcraft.engine.activation import END, RUN, is_lanes_key
+from flowcraft.engine.cells import PAYLOAD, RECORD, WINNER
+from flowcraft.engine.consequences import Arrival, decide
+from flowcraft.local.database import LocalDatabase, TimerRow
+from flowcraft.local.waker import Waker
+from flowcraft.ports.contract import decode_job, encode_job
+from flowcraft.ports.queue import Delivery, JobQueue, Outgoing
+from flowcraft.ports.store import (
+    Arrived,
+    Commit,
+    CommitResult,
+    End,
+    Load,
+    Loaded,
+    NewRun,
+    Propagation,
+    RunStore,
+    Stalled,
+    Timer,
+)
+from flowcraft.ports.transition import Target, Transition, TransitionResult, is_direct, job_for
+from flowcraft.status import RunHeader
+
+T = TypeVar("T")
+
+
+class Transactor(Protocol):
+    """Runs a function over the database as one atomic step."""
+
+    async def __call__(self, step: Callable[[LocalDatabase], T], /) -> T: ...
+
+
+class LocalStore(RunStore):
+    """The run store, and whole transitions, over an embedded database."""
+
+    def __init__(self, transact: Transactor, clock: Clock, *, first_sweep_seconds: float) -> None:
+        self._transact = transact
+        self._clock = clock
+        self._first_sweep_seconds = first_sweep_seconds
+
+    async def load(self, loads: Sequence[Load]) -> Sequence[Loaded]:
+        return await self._transact(lambda db: [load(db, one) for one in loads])
+
+    async def commit(self, commits: Sequence[Commit]) -> Sequence[CommitResult]:
+        at = self._clock.now()
+        return await self._transact(lambda db: [commit(db, one, at) for one in commits])
+
+    async def propagate(
+        self, propagations: Sequence[Propagation]
+    ) -> Sequence[tuple[Arrived, ...] | None]:
+        return await self._transact(lambda db: [propagate(db, one) for one in propagations])
+
+    async def finish(self, ends: Sequence[End]) -> Sequence[RunHeader | None]:
+        return await self._transact(lambda db: [finish(db, one) for one in ends])
+
+    async def transition(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
+        """Do each transition whole, in one atomic step."""
+        return await self._transact(lambda db: [transition(db, one) for one in transitions])
+
+    async def create(self, runs: Sequence[NewRun]) -> Sequence[RunHeader]:
+        sweep_after = self._clock.now() + self._first_sweep_seconds
+        return await self._transact(lambda db: [create(db, one, sweep_after) for one in runs])
+
+    async def headers(self, run_ids: Sequence[str]) -> Sequence[RunHeader | None]:
+        return await self._transact(lambda db: [db.get_run(run_id) for run_id in run_ids])
+
+    async def context(self, run_id: str) -> Mapping[str, bytes]:
+        return await self._transact(lambda db: db.get_whole_context(run_id))
+
+    async def children(self, run_id: str) -> Sequence[str]:
+        return await self._transact(lambda db: db.child_ids(run_id))
+
+    async def mark_announced(self, run_ids: Sequence[str]) -> None:
+        def step(db: LocalDatabase) -> None:
+            for run_id in run_ids:
+                header = db.get_run(run_id)
+                if header is not None and header.is_over:
+                    db.update_run(msgspec.structs.replace(header, is_announced=True))
+
+        await self._transact(step)
+
+    async def purge(self, run_ids: Sequence[str]) -> None:
+        def step(db: LocalDatabase) -> None:
+            for run_id in run_ids:
+                header = db.get_run(run_id)
+                if header is not None and header.is_over:
+                    db.delete_run(run_id)
+
+        await self._transact(step)
+
+    async def touch(self, until: Mapping[str, float]) -> None:
+        await self._set_sweeps(until, by_sweeper=False)
+
+    async def swept(self, until: Mapping[str, float]) -> None:
+        await self._set_sweeps(until, by_sweeper=True)
+
+    async def _set_sweeps(self, until: Mapping[str, float], *, by_sweeper: bool) -> None:
+        def step(db: LocalDatabase) -> None:
+            for run_id, after in until.items():
+                db.set_sweep(run_id, after, by_sweeper=by_sweeper)
+
+        await self._transact(step)
+
+    async def stalled(self, now: float, limit: int) -> Sequence[Stalled]:
+        return await self._transact(lambda db: db.stalled(now, limit))
+
+    async def set_timers(self, timers: Sequence[Timer]) -> None:
+        def step(db: LocalDatabase) -> None:
+            for timer in timers:
+                db.set_timer(TimerRow(timer.name, timer.due_at, encode_job(timer.job)))
+
+        await self._transact(step)
+
+    async def due_timers(self, now: float, limit: int) -> Sequence[Timer]:
+        rows = await self._transact(lambda db: db.due_timers(now, limit))
+        return [Timer(row.name, row.due_at, decode_job(row.job)) for row in rows]
+
+    async def clear_timers(self, timers: Sequence[Timer]) -> None:
+        def step(db: LocalDatabase) -> None:
+            for timer in timers:
+                db.clear_timer(timer.name, timer.due_at)
+
+        await self._transact(step)
+
+    async def put_blueprint(self, content_hash: str, blueprint: bytes) -> None:
+        await self._transact(lambda db: db.put_blueprint(content_hash, blueprint))
+
+    async def get_blueprint(self, content_hash: str) -> bytes | None:
+        return await self._transact(lambda db: db.get_blueprint(content_hash))
+
+
+class LocalQueue(JobQueue):
+    """The job queue over an embedded database: any delay, leases by token."""
+
+    longest_delay_seconds = float("inf")
+
+    def __init__(
+        self, transact: Transactor, clock: Clock, waker: Waker, *, lease_seconds: float
+    ) -> None:
+        self._transact = transact
+        self._clock = clock
+        self._waker = waker
+        self.lease_seconds = lease_seconds
+
+    async def receive(self, limit: int, wait_seconds: float) -> Sequence[Delivery]:
+        found = await self._take(limit)
+        if isinstance(found, list):
+            return found
+        wait = wait_seconds if found is None else min(wait_seconds, found - self._clock.now())
+        await self._waker.wait(wait)
+        found = await self._take(limit)
+        return found if isinstance(found, list) else []
+
+    async def _take(self, limit: int) -> list[Delivery] | float | None:
+        """Take what is visible, or say when the next message will be."""
+        now = self._clock.now()
+        until = now + self.lease_seconds
+
+        def step(db: LocalDatabase) -> list[Delivery] | float | None:
+            rows = db.take_jobs(now, limit, until)
+            if not rows:
+                return db.next_job_at()
+            return [Delivery(row.body, (row.id, row.token), row.is_redelivered) for row in rows]
+
+        return await self._transact(step)
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
+        def step(db: LocalDatabase) -> None:
+            for delivery in deliveries:
+                db.delete_job(*delivery.handle)
+
+        await self._transact(step)
+
+    async def extend(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
+        until = self._clock.now() + self.lease_seconds
+        return await self._transact(
+            lambda db: [
+                db.extend_job(id_, token, until) for id_, token in (d.handle for d in deliveries)
+            ]
+        )
+
+    async def release(self, deliveries: Sequence[Delivery], delay_seconds: float) -> None:
+        at = self._clock.now() + delay_seconds
+
+        def step(db: LocalDatabase) -> None:
+            for id_, token in (delivery.handle for delivery in deliveries):
+                db.release_job(id_, token, at)
+
+        await self._transact(step)
+
+    async def send(self, jobs: Sequence[Outgoing]) -> None:
+        now = self._clock.now()
+
+        def step(db: LocalDatabase) -> None:
+            for outgoing in jobs:
+                db.insert_job(encode_job(outgoing.job), now + outgoing.delay_seconds)
+
+        await self._transact(step)
+
+    async def bury(self, deliveries: Sequence[Delivery], reason: str) -> None:
+        at = self._clock.now()
+
+        def step(db: LocalDatabase) -> None:
+            for id_, token in (delivery.handle for delivery in deliveries):
+                db.bury_job(id_, token, reason, at)
+
+        await self._transact(step)
+
+    async def depth(self) -> int | None:
+        now = self._clock.now()
+        return await self._transact(lambda db: db.count_jobs(now))
+
+
+# -- the steps, each atomic because its caller's transaction is
+
+
+def load(db: LocalDatabase, wanted: Load) -> Loaded:
+    """Read a run's header and what moving an activation needs."""
+    run_id = wanted.run_id
+    header = db.get_run(run_id)
+    if header is None:
+        return Loaded(None)
+    slots: dict[str, bytes] = {}
+    arrived: dict[str, bool] = {}
+    for member, taken, value in db.get_members(run_id, wanted.key):
+        arrived[member] = taken
+        if value is not None:
+            slots[member] = value
+    cells = db.get_cells(run_id, wanted.key)
+    winner = cells.get(WINNER)
+    peeked = {
+        peek: value
+        for peek in wanted.peeks
+        if (value := db.get_cell(run_id, *peek)) is not None
+    }
+    context = db.get_context(run_id, wanted.context) if wanted.context else {}
+    return Loaded(
+        header, cells, slots, arrived, winner.decode() if winner else None, peeked, context
+    )
+
+
+def commit(db: LocalDatabase, wanted: Commit, at: float) -> CommitResult:
+    """Write a guarded cell, and all that goes with it, if the run is running."""
+    run_id = wanted.run_id
+    header = db.get_run(run_id)
+    if header is None or header.is_over:
+        return CommitResult(False)
+    if wanted.absent is not None:
+        existing = db.get_cell(run_id, *wanted.absent)
+        if existing is not None:
+            return CommitResult(False, barred=existing)
+    guard = wanted.guard
+    if not db.insert_cell(run_id, guard.key, guard.name, guard.value):
+        return CommitResult(False, db.get_cell(run_id, guard.key, guard.name))
+    for cell in wanted.cells:
+        db.insert_cell(run_id, cell.key, cell.name, cell.value)
+    for key, value in wanted.context.items():
+        db.write_context(run_id, key, value)
+    if wanted.ends is not None:
+        status, error = wanted.ends
+        finish(db, End(run_id, status, error, at))
+    return CommitResult(True)
+
+
+def propagate(db: LocalDatabase, wanted: Propagation) -> tuple[Arrived, ...] | None:
+    """Write cells and arrivals, if the run is there."""
+    if db.get_run(wanted.run_id) is None:
+        return None
+    for cell in wanted.cells:
+        db.insert_cell(wanted.run_id, cell.key, cell.name, cell.value)
+    return tuple(_arrive(db, wanted.run_id, arrival) for arrival in wanted.arrivals)
+
+
+def _arrive(db: LocalDatabase, run_id: str, arrival: Arrival) -> Arrived:
+    members, taken = db.insert_member(
+        run_id, arrival.target, arrival.member, arrival.taken, arrival.value
+    )
+    winner: str | None = None
+    if arrival.any:
+        if arrival.taken:
+            db.insert_cell(run_id, arrival.target, WINNER, arrival.member.encode())
+        held = db.get_cell(run_id, arrival.target, WINNER)
+        winner = held.decode() if held is not None else None
+    return Arrived(members, taken, winner)
+
+
+def finish(db: LocalDatabase, wanted: End) -> RunHeader | None:
+    """Write the final status if none is."""
+    header = db.get_run(wanted.run_id)
+    if header is None or header.is_over:
+        return header
+    header = msgspec.structs.replace(
+        header, status=wanted.status, error=wanted.error, ended_at=wanted.at
+    )
+    db.update_run(header)
+    return header
+
+
+def create(db: LocalDatabase, wanted: NewRun, sweep_after: float) -> RunHeader:
+    """Create a run if it does not exist."""
+    header = db.get_run(wanted.header.run_id)
+    if header is not None:
+        return header
+    run_id = wanted.header.run_id
+    db.insert_run(wanted.header, sweep_after)
+    db.insert_cell(run_id, RUN, PAYLOAD, wanted.payload)
+    for key, value in wanted.context.items():
+        db.write_context(run_id, key, value)
+    return wanted.header
+
+
+def transition(db: LocalDatabase, wanted: Transition) -> TransitionResult:
+    """Commit, propagate, send, end and acknowledge in one step."""
+    committed: CommitResult | None = None
+    run_id = wanted.run_id
+    if wanted.commit is not None:
+        committed = commit(db, wanted.commit, wanted.at)
+        if not committed.is_won:
+            return TransitionResult(committed, is_over=committed.is_over)
+        if wanted.commit.ends is not None:
+            return TransitionResult(committed, is_over=True)
+    else:
+        header = db.get_run(run_id)
+        if header is None or header.is_over:
+            return TransitionResult(None, is_over=True)
+    for cell in wanted.cells:
+        db.insert_cell(run_id, cell.key, cell.name, cell.value)
+    hold = wanted.hold
+    held: list[Target] = []
+    skips: list[Target] = []
+    sends: list[Arrival] = []
+    ended = False
+    for arrival in wanted.arrivals:
+        if hold and is_direct(arrival):
+            hold -= 1  # its value is in the worker's hand: no slot is needed
+            held.append(Target(arrival, "ready"))
+            continue
+        arrived = _arrive(db, run_id, arrival)
+        decision = decide(arrival, arrived.members, arrived.taken, arrived.winner)
+        if decision == "pending":
+            continue
+        if arrival.target == END:
+            ended = True
+        elif is_lanes_key(arrival.target):
+            held.append(Target(arrival, "ready"))
+        else:
+            found = db.get_cell(run_id, arrival.target, RECORD) if wanted.is_repeat else None
+            if decision == "skip":
+                skips.append(Target(arrival, "skip", found))
+            elif found is not None:
+                held.append(Target(arrival, "ready", found))
+            elif hold:
+                hold -= 1
+                held.append(Target(arrival, "ready"))
+            else:
+                sends.append(arrival)
+    if ended and wanted.ends is not None:
+        finish(db, End(run_id, wanted.ends, None, wanted.at))
+        return TransitionResult(committed, is_over=True)
+    for arrival in sends:
+        db.insert_job(encode_job(job_for(wanted.job, arrival.target)), wanted.at)
+    is_acked = wanted.ack is not None and not held and not skips
+    if is_acked and wanted.ack is not None:
+        db.delete_job(*wanted.ack.handle)
+    return TransitionResult(committed, tuple(held), tuple(skips), is_acked=is_acked)
+

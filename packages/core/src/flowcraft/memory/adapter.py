@@ -1,0 +1,64 @@
+"""The memory adapter: queue and state in dictionaries of this process.
+
+    queue          a dictionary of messages with leases; any delay
+    state          dictionaries; a transition is one step, because nothing awaits inside it
+    waking         at once
+    not supported  other processes, durability
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from flowcraft.adapter.options import RuntimeOptions
+from flowcraft.local.adapter import LocalAdapter
+from flowcraft.local.database import LocalDatabase
+from flowcraft.local.waker import Waker
+from flowcraft.memory.tables import MemoryTables
+
+T = TypeVar("T")
+
+
+class MemoryBackend:
+    """Tables and a waker, to be shared by the adapters of one process."""
+
+    def __init__(self) -> None:
+        self.tables = MemoryTables()
+        self.waker = Waker()
+
+    async def transact(self, step: Callable[[LocalDatabase], T]) -> T:
+        """Run a step; nothing else runs meanwhile."""
+        result = step(self.tables)
+        if self.tables.has_news:
+            self.tables.has_news = False
+            self.waker.wake()
+        return result
+
+
+class MemoryAdapter(LocalAdapter):
+    """Runs graphs in this process, through the whole protocol.
+
+    Args:
+        runtime_options: What its worker runs with.
+        backend: Shared with the other adapters of this process; a fresh one by default.
+        lease_seconds: How long a message is held without a heartbeat.
+        largest_value: Largest value in bytes, to try out another backend's limit.
+    """
+
+    def __init__(
+        self,
+        runtime_options: RuntimeOptions,
+        *,
+        backend: MemoryBackend | None = None,
+        lease_seconds: float = 30.0,
+        largest_value: int | None = None,
+    ) -> None:
+        self.backend = backend or MemoryBackend()
+        super().__init__(
+            runtime_options,
+            self.backend.transact,
+            self.backend.waker,
+            lease_seconds=lease_seconds,
+            largest_value=largest_value,
+        )

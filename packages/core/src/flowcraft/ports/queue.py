@@ -1,0 +1,75 @@
+"""The job queue: at least once, in any order, late, twice."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from flowcraft.ports.contract import JobPayload
+
+
+class Delivery(NamedTuple):
+    """A message held by this worker for the length of a lease.
+
+    Attributes:
+        body: The message as it came over the wire.
+        handle: What the backend needs to acknowledge it; opaque to the core.
+        is_redelivered: Whether it may have been delivered before. A backend that cannot
+            tell says True.
+    """
+
+    body: bytes
+    handle: Any
+    is_redelivered: bool
+
+
+class Outgoing(NamedTuple):
+    """A job to be sent, not to be delivered before the delay is over."""
+
+    job: JobPayload
+    delay_seconds: float = 0.0
+
+
+class JobQueue(ABC):
+    """Messages with leases.
+
+    Guarantees: a message that was sent is delivered until it is acknowledged, never two at a
+    time within its lease as long as nobody pauses. Not guaranteed: order, exactly once, or
+    that an acknowledgement after the lease is refused.
+    """
+
+    lease_seconds: float
+    """How long a delivery is held without an extension."""
+    longest_delay_seconds: float = 0.0
+    """The longest delay of `send`; 0 if it has none, infinity if it has no limit."""
+    longest_unacknowledged_seconds: float = float("inf")
+    """How long a message may be held with extensions, by the broker's rule."""
+
+    @abstractmethod
+    async def receive(self, limit: int, wait_seconds: float) -> Sequence[Delivery]:
+        """Take up to `limit` messages; wait for the first one at most so long."""
+
+    @abstractmethod
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
+        """Remove messages. One that is no longer held is left alone or removed."""
+
+    @abstractmethod
+    async def extend(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
+        """Start their leases anew; False where the lease was lost."""
+
+    @abstractmethod
+    async def release(self, deliveries: Sequence[Delivery], delay_seconds: float) -> None:
+        """Give messages back; they do not count as redelivered for it."""
+
+    @abstractmethod
+    async def send(self, jobs: Sequence[Outgoing]) -> None:
+        """Put jobs on the queue; durable when this returns."""
+
+    @abstractmethod
+    async def bury(self, deliveries: Sequence[Delivery], reason: str) -> None:
+        """Move messages that nobody can handle to the dead letters, with the reason."""
+
+    async def depth(self) -> int | None:
+        """How many messages wait, roughly; None if the backend cannot say."""
+        return None

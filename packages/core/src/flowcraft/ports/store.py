@@ -1,0 +1,238 @@
+"""The run store: everything durable about runs.
+
+A run is a partition. In it, every activation has *cells*, which are written once and never
+changed (its record, its failed attempts, an open wait, ...), and a *set* of members that
+arrived at it, each with the value it carries. Beside them are the context, one item a key, and
+the run's header. All calls take a sequence and answer one result for each element.
+
+Guarantees the protocol relies on:
+
+* each element is one atomic step; a sequence as a whole is not;
+* every write into a run's partition is conditional on the run being there, so that nothing
+  comes back after a purge;
+* `commit` writes all or nothing, and only while the run's status is `running`;
+* a call that raises `BackendUnavailableError` may have done any part of its elements.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from flowcraft.engine.consequences import Arrival, Cell
+from flowcraft.engine.record import ErrorInfo
+from flowcraft.ports.contract import JobPayload
+from flowcraft.status import FinalStatus, RunHeader
+
+class NewRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run to be created, with its payload (JSON) and its first context."""
+
+    header: RunHeader
+    payload: bytes
+    context: Mapping[str, bytes]
+
+
+class Load(NamedTuple):
+    """What a worker reads before it moves an activation.
+
+    Attributes:
+        key: The activation; its cells, its set and its winner come back whole.
+        peeks: Single cells elsewhere in the run, as (key, name).
+        context: Context keys.
+    """
+
+    run_id: str
+    key: str
+    peeks: tuple[tuple[str, str], ...] = ()
+    context: tuple[str, ...] = ()
+
+
+class Loaded(NamedTuple):
+    """What was found; `header` is None if there is no such run.
+
+    Attributes:
+        cells: Values by name.
+        slots: What the taken members carry, by member.
+        arrived: Every member, and whether it was taken.
+        winner: The member that started an `any` join.
+    """
+
+    header: RunHeader | None
+    cells: Mapping[str, bytes] = {}
+    slots: Mapping[str, bytes] = {}
+    arrived: Mapping[str, bool] = {}
+    winner: str | None = None
+    peeked: Mapping[tuple[str, str], bytes] = {}
+    context: Mapping[str, bytes] = {}
+
+
+class Commit(NamedTuple):
+    """A guarded write: nothing happens unless the guard is absent and the run is running.
+
+    Attributes:
+        guard: The cell that only one writer gets to write.
+        absent: A second cell that must not be there, as (key, name).
+        cells: Further cells, written with the guard; one that exists stays as it is.
+        context: Context keys to set (JSON) or delete (None), in the same step.
+        ends: The final status to write in the same step, and why.
+    """
+
+    run_id: str
+    guard: Cell
+    absent: tuple[str, str] | None = None
+    cells: tuple[Cell, ...] = ()
+    context: Mapping[str, bytes | None] = {}
+    ends: tuple[FinalStatus, ErrorInfo | None] | None = None
+
+
+class CommitResult(NamedTuple):
+    """What became of a commit.
+
+    Attributes:
+        is_won: Whether it was written.
+        existing: What the guard holds, if that is why it was not.
+        barred: What the cell that had to be absent holds, if that is why it was not.
+    """
+
+    is_won: bool
+    existing: bytes | None = None
+    barred: bytes | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was not written because the run has ended, or is gone."""
+        return not self.is_won and self.existing is None and self.barred is None
+
+
+class Propagation(NamedTuple):
+    """Cells and arrivals that follow from a record; safe to repeat."""
+
+    run_id: str
+    cells: tuple[Cell, ...]
+    arrivals: tuple[Arrival, ...]
+
+
+class Arrived(NamedTuple):
+    """The target's set as of the step that counted the arrival."""
+
+    members: int
+    taken: int
+    winner: str | None
+
+
+class End(NamedTuple):
+    """A final status to be written if none is."""
+
+    run_id: str
+    status: FinalStatus
+    error: ErrorInfo | None = None
+    at: float = 0.0
+
+
+class Timer(NamedTuple):
+    """A job to be sent when its time comes; `name` makes setting it twice one timer."""
+
+    name: str
+    due_at: float
+    job: JobPayload
+
+
+class Stalled(NamedTuple):
+    """A run that nobody has vouched for, and how often the sweeper came by since."""
+
+    run_id: str
+    sweeps: int
+
+
+class RunStore(ABC):
+    """See the module's text for what is guaranteed."""
+
+    # -- the path of a node
+
+    @abstractmethod
+    async def load(self, loads: Sequence[Load]) -> Sequence[Loaded]:
+        """Read what moving an activation needs, strongly consistent."""
+
+    @abstractmethod
+    async def commit(self, commits: Sequence[Commit]) -> Sequence[CommitResult]:
+        """Write guarded cells with their context patch."""
+
+    @abstractmethod
+    async def propagate(
+        self, propagations: Sequence[Propagation]
+    ) -> Sequence[tuple[Arrived, ...] | None]:
+        """Write cells, then values, then members; None if the run is gone.
+
+        A member is never visible before the value that it carries.
+        """
+
+    @abstractmethod
+    async def finish(self, ends: Sequence[End]) -> Sequence[RunHeader | None]:
+        """Write final statuses where none is; the header as it then stands, None if gone."""
+
+    # -- runs
+
+    @abstractmethod
+    async def create(self, runs: Sequence[NewRun]) -> Sequence[RunHeader]:
+        """Create runs that do not exist; the header that then stands."""
+
+    @abstractmethod
+    async def headers(self, run_ids: Sequence[str]) -> Sequence[RunHeader | None]:
+        """Read what runs say of themselves."""
+
+    @abstractmethod
+    async def context(self, run_id: str) -> Mapping[str, bytes]:
+        """Read all context keys of a run."""
+
+    @abstractmethod
+    async def children(self, run_id: str) -> Sequence[str]:
+        """List the runs whose parent this one is."""
+
+    @abstractmethod
+    async def mark_announced(self, run_ids: Sequence[str]) -> None:
+        """Note that the end was published, and take the runs off the sweep index."""
+
+    @abstractmethod
+    async def purge(self, run_ids: Sequence[str]) -> None:
+        """Remove ended runs and everything of theirs."""
+
+    # -- sweeping
+
+    @abstractmethod
+    async def touch(self, until: Mapping[str, float]) -> None:
+        """Say of runs in progress that nobody need look at them before the given time."""
+
+    @abstractmethod
+    async def stalled(self, now: float, limit: int) -> Sequence[Stalled]:
+        """List unannounced runs whose time is over, by an index, oldest first."""
+
+    @abstractmethod
+    async def swept(self, until: Mapping[str, float]) -> None:
+        """As `touch`, by the sweeper: counts how often since the run was last in progress."""
+
+    # -- timers
+
+    @abstractmethod
+    async def set_timers(self, timers: Sequence[Timer]) -> None:
+        """Keep timers; one of the same name is moved."""
+
+    @abstractmethod
+    async def due_timers(self, now: float, limit: int) -> Sequence[Timer]:
+        """List timers whose time has come, by an index."""
+
+    @abstractmethod
+    async def clear_timers(self, timers: Sequence[Timer]) -> None:
+        """Forget timers, unless they were moved since."""
+
+    # -- blueprints
+
+    @abstractmethod
+    async def put_blueprint(self, content_hash: str, blueprint: bytes) -> None:
+        """Keep a blueprint under its content's hash."""
+
+    @abstractmethod
+    async def get_blueprint(self, content_hash: str) -> bytes | None:
+        """Read a blueprint."""

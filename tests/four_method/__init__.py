@@ -1,0 +1,1 @@
+"""An adapter of four methods and five operations, to show that these are enough."""

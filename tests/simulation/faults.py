@@ -1,0 +1,144 @@
+"""What goes wrong between a worker and its backend, drawn from a seed.
+
+Every external call of a worker passes its gate. There it may wait, find the backend out of
+reach before or after the effect, be paused past its lease, or be the worker's last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from flowcraft.errors import BackendUnavailableError
+
+T = TypeVar("T")
+
+
+@dataclass(kw_only=True)
+class FaultPlan:
+    """How much goes wrong, and until when (virtual seconds); later all is well.
+
+    Args:
+        crash: Chance that a call is the worker's last, before or after its effect.
+        pause: Chance that the worker stands still past its lease.
+        error: Chance that a call fails, before or after its effect.
+        duplicate: Chance that a sent message is there twice.
+        lose: Chance that a sent message is lost.
+        crash_at: Crash at exactly this call of the run, counted over all workers; with
+            `crash_after` after its effect instead of before.
+    """
+
+    crash: float = 0.0
+    pause: float = 0.0
+    error: float = 0.0
+    duplicate: float = 0.0
+    lose: float = 0.0
+    until: float = 300.0
+    most: int = 12
+    crash_at: int | None = None
+    crash_after: bool = False
+
+
+@dataclass
+class Faults:
+    """Draws faults and counts what was drawn."""
+
+    rng: random.Random
+    plan: FaultPlan
+    lease_seconds: float
+    calls: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    by_call: Counter[str] = field(default_factory=Counter)
+    trace: list[str] | None = None
+
+    @property
+    def drawn(self) -> int:
+        return sum(self.counts.values())
+
+    def draw(self, call: str, now: float) -> str | None:
+        """What happens to this call."""
+        self.calls += 1
+        self.by_call[call] += 1
+        plan = self.plan
+        if plan.crash_at is not None:
+            if self.calls != plan.crash_at:
+                return None
+            kind = "crash_after" if plan.crash_after else "crash_before"
+            return self.count(f"{kind} {call}", kind)
+        if now > plan.until or self.drawn >= plan.most:
+            return None
+        dice = self.rng.random()
+        for kind, chance in (("crash", plan.crash), ("pause", plan.pause), ("error", plan.error)):
+            if dice < chance:
+                if kind != "pause":
+                    kind += self.rng.choice(("_before", "_after"))
+                return self.count(f"{kind} {call}", kind)
+            dice -= chance
+        return None
+
+    def count(self, what: str, kind: str) -> str:
+        self.counts[what] += 1
+        return kind
+
+    def happens(self, what: str, chance: float, now: float) -> bool:
+        """Draw a fault of a message."""
+        if not chance or now > self.plan.until or self.drawn >= self.plan.most:
+            return False
+        if self.rng.random() >= chance:
+            return False
+        self.counts[what] += 1
+        return True
+
+
+class Gate:
+    """The door of one worker to the outside; once dead, no call ever returns."""
+
+    def __init__(self, name: str, faults: Faults, on_death: Callable[[], None]) -> None:
+        self.name = name
+        self.is_dead = False
+        self.has_faults = True
+        self._faults = faults
+        self._on_death = on_death
+        self._paused_until = 0.0
+
+    async def call(self, name: str, apply: Callable[[], T]) -> T:
+        """Make one external call."""
+        loop = asyncio.get_running_loop()
+        faults = self._faults
+        await self._travel()
+        kind = faults.draw(name, loop.time()) if self.has_faults else None
+        if kind == "crash_before":
+            await self._die()
+        if kind == "pause":
+            length = faults.lease_seconds * (1.2 + 2 * faults.rng.random())
+            self._paused_until = loop.time() + length
+            await self._travel()
+        if kind == "error_before":
+            raise BackendUnavailableError(f"{name}: out of reach")
+        result = apply()
+        if faults.trace is not None:
+            faults.trace.append(f"{loop.time():9.3f} {self.name} {name} -> {result!r}"[:400])
+        if kind == "crash_after":
+            await self._die()
+        if kind == "error_after":
+            raise BackendUnavailableError(f"{name}: the answer was lost")
+        await self._travel()
+        return result
+
+    async def _travel(self) -> None:
+        """Spend the time of half a round trip; stand still while paused; stay away when dead."""
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._faults.rng.random() * 0.02)
+        while loop.time() < self._paused_until:
+            await asyncio.sleep(self._paused_until - loop.time())
+        if self.is_dead:
+            await loop.create_future()
+
+    async def _die(self) -> None:
+        self.is_dead = True
+        self._on_death()
+        await asyncio.get_running_loop().create_future()

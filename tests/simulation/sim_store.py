@@ -1,0 +1,176 @@
+"""The memory backend behind a gate: each element of a call is an external call of its own."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flowcraft.adapter.base import NativePorts
+from flowcraft.adapter.options import RuntimeOptions
+from flowcraft.engine.cells import RECORD
+from flowcraft.local import store as steps
+from flowcraft.local.adapter import LocalAdapter
+from flowcraft.local.database import JobRow, LocalDatabase
+from flowcraft.local.store import LocalQueue, LocalStore
+from flowcraft.local.waker import Waker
+from flowcraft.memory.tables import MemoryTables
+from flowcraft.ports.contract import encode_job
+from flowcraft.ports.queue import Outgoing
+from flowcraft.ports.store import Arrived, Commit, CommitResult, End, Load, Loaded, Propagation
+from flowcraft.ports.transition import Transition, TransitionResult
+from flowcraft.status import RunHeader
+
+from tests.simulation.faults import Faults, Gate
+
+
+class SimTables(MemoryTables):
+    """The memory tables, delivering in any order, and watching what must never happen."""
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__()
+        self._rng = rng
+        self.violations: list[str] = []
+        self.redeliveries = 0
+
+    def take_jobs(self, now: float, limit: int, lease_until: float) -> Sequence[JobRow]:
+        jobs = list(self.jobs.items())
+        self._rng.shuffle(jobs)
+        self.jobs = dict(jobs)
+        rows = super().take_jobs(now, limit, lease_until)
+        self.redeliveries += sum(row.is_redelivered for row in rows)
+        return rows
+
+    def insert_cell(self, run_id: str, key: str, name: str, value: bytes) -> bool:
+        if name == RECORD and self.runs[run_id].header.is_over:
+            self.violations.append(f"{run_id}: {key} was recorded after the end")
+        return super().insert_cell(run_id, key, name, value)
+
+    def update_run(self, header: RunHeader) -> None:
+        standing = self.runs[header.run_id].header
+        if standing.is_over and (standing.status, standing.error) != (header.status, header.error):
+            self.violations.append(f"{header.run_id}: ended twice")
+        super().update_run(header)
+
+
+class SimStore(LocalStore):
+    """Each element, and each arrival of a propagation, is a step of its own."""
+
+    def __init__(self, tables: LocalDatabase, gate: Gate, clock: Any, waker: Waker,
+                 *, first_sweep_seconds: float) -> None:  # fmt: skip
+        async def transact(step: Callable[[LocalDatabase], Any]) -> Any:
+            name = step.__qualname__.split(".<locals>")[0].rpartition(".")[2]
+            return await self._step(name, step)
+
+        super().__init__(transact, clock, first_sweep_seconds=first_sweep_seconds)
+        self._tables = tables
+        self._gate = gate
+        self._waker = waker
+
+    async def _step(self, name: str, step: Callable[[LocalDatabase], Any]) -> Any:
+        def apply() -> Any:
+            result = step(self._tables)
+            if self._tables.has_news:
+                self._tables.has_news = False
+                self._waker.wake()
+            return result
+
+        return await self._gate.call(name, apply)
+
+    async def load(self, loads: Sequence[Load]) -> Sequence[Loaded]:
+        return [
+            await self._step("load", lambda db, one=one: steps.load(db, one)) for one in loads
+        ]
+
+    async def commit(self, commits: Sequence[Commit]) -> Sequence[CommitResult]:
+        at = self._clock.now()
+        return [
+            await self._step(f"commit {one.guard.name}", lambda db, one=one: steps.commit(db, one, at))
+            for one in commits
+        ]
+
+    async def propagate(
+        self, propagations: Sequence[Propagation]
+    ) -> Sequence[tuple[Arrived, ...] | None]:
+        return [await self._propagate(one) for one in propagations]
+
+    async def _propagate(self, wanted: Propagation) -> tuple[Arrived, ...] | None:
+        answers: list[Arrived] = []
+        parts = [Propagation(wanted.run_id, (cell,), ()) for cell in wanted.cells]
+        parts += [Propagation(wanted.run_id, (), (arrival,)) for arrival in wanted.arrivals]
+        for part in parts:
+            answer = await self._step("propagate", lambda db, part=part: steps.propagate(db, part))
+            if answer is None:
+                return None
+            answers += answer
+        return tuple(answers)
+
+    async def finish(self, ends: Sequence[End]) -> Sequence[RunHeader | None]:
+        return [
+            await self._step("finish", lambda db, one=one: steps.finish(db, one)) for one in ends
+        ]
+
+    async def transition(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
+        return [
+            await self._step("transition", lambda db, one=one: steps.transition(db, one))
+            for one in transitions
+        ]
+
+
+class SimQueue(LocalQueue):
+    """Sends twice, late or not at all, where the faults say so."""
+
+    def __init__(self, store: SimStore, faults: Faults, gate: Gate, clock: Any, waker: Waker,
+                 *, lease_seconds: float) -> None:  # fmt: skip
+        super().__init__(store._transact, clock, waker, lease_seconds=lease_seconds)
+        self._store = store
+        self._faults = faults
+        self._sim_gate = gate
+
+    async def send(self, jobs: Sequence[Outgoing]) -> None:
+        for outgoing in jobs:
+            await self._store._step("send", lambda db, one=outgoing: self._put(db, one))
+
+    def _put(self, db: LocalDatabase, outgoing: Outgoing) -> None:
+        now = self._clock.now()
+        body, at = encode_job(outgoing.job), now + outgoing.delay_seconds
+        faults, plan = self._faults, self._faults.plan
+        if not self._sim_gate.has_faults:
+            db.insert_job(body, at)
+            return
+        if faults.happens("lost message", plan.lose, now):
+            return
+        db.insert_job(body, at)
+        if faults.happens("duplicated message", plan.duplicate, now):
+            db.insert_job(body, at + faults.rng.random() * 2 * self.lease_seconds)
+
+
+class SimAdapter(LocalAdapter):
+    """The memory adapter behind a gate; fused, or split as over a queue and a store apart."""
+
+    def __init__(
+        self,
+        runtime_options: RuntimeOptions,
+        tables: SimTables,
+        waker: Waker,
+        gate: Gate,
+        faults: Faults,
+        *,
+        is_fused: bool,
+        lease_seconds: float,
+        has_delays: bool,
+        longest_unacknowledged_seconds: float = float("inf"),
+    ) -> None:
+        clock = runtime_options.clock
+        store = SimStore(tables, gate, clock, waker, first_sweep_seconds=lease_seconds)
+        queue = SimQueue(store, faults, gate, clock, waker, lease_seconds=lease_seconds)
+        if not has_delays:
+            queue.longest_delay_seconds = 0.0
+        queue.longest_unacknowledged_seconds = longest_unacknowledged_seconds
+        self._sim_native = NativePorts(store, queue, store.transition if is_fused else None)
+        super().__init__(
+            runtime_options, store._transact, waker, lease_seconds=lease_seconds, largest_value=None
+        )
+
+    def native_ports(self) -> NativePorts:
+        return self._sim_native

@@ -1,0 +1,329 @@
+"""A simulated world: workers, a backend, an outside that resumes waits, and faults between them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from flowcraft import values
+from flowcraft.adapter.base import BaseDistributedAdapter
+from flowcraft.adapter.options import RuntimeOptions
+from flowcraft.adapter.run_view import RunView
+from flowcraft.blueprint import canonical_bytes, content_hash, load_blueprint
+from flowcraft.clock import Clock
+from flowcraft.engine.activation import parse_activation
+from flowcraft.engine.program import Program
+from flowcraft.engine.record import Record, carried_value, decode_record, output_value
+from flowcraft.errors import NonRetryableError
+from flowcraft.expressions import Expressions
+from flowcraft.local.waker import Waker
+from flowcraft.nodes import Context, NodeRegistry, RunInfo
+from flowcraft.status import RunHeader
+
+from tests.four_method.adapter import FourMethodAdapter, ToyServer
+from tests.simulation.behaviour import SimulatedError, decide
+from tests.simulation.case import Case
+from tests.simulation.check import Observed, ObservedRecord
+from tests.simulation.faults import FaultPlan, Faults, Gate
+from tests.simulation.sim_store import SimAdapter, SimTables
+
+Mode = Literal["fused", "split", "contract"]
+RUN_ID = "run"
+LEASE_SECONDS = 10.0
+SWEEP_SECONDS = 20.0
+EPOCH = 1_700_000_000.0
+
+
+class SimClock(Clock):
+    """Virtual time, seeded chance."""
+
+    def __init__(self, rng: random.Random, name: str) -> None:
+        self._rng = rng
+        self._name = name
+        self._ids = 0
+
+    def now(self) -> float:
+        return EPOCH + asyncio.get_running_loop().time()
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def chance(self) -> float:
+        return self._rng.random()
+
+    def fresh_id(self) -> str:
+        self._ids += 1
+        return f"{self._name}.{self._ids}"
+
+
+@dataclass(kw_only=True)
+class Setup:
+    """How a case is run."""
+
+    case: Case
+    seed: int
+    mode: Mode
+    plan: FaultPlan
+    workers: int = 3
+    has_delays: bool = True
+    longest_unacknowledged_seconds: float = float("inf")
+    longest_seconds: float = 20_000.0
+    is_traced: bool = False
+
+
+@dataclass(kw_only=True)
+class Ended:
+    """What a simulated run came to."""
+
+    observed: Observed | None
+    problems: list[str]
+    faults: Faults
+    executions: Counter[str] = field(default_factory=Counter)
+    redeliveries: int = 0
+    seconds: float = 0.0
+
+
+class World:
+    """One case, run once."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.rng = random.Random(setup.seed)
+        self.faults = Faults(random.Random(setup.seed + 1), setup.plan, LEASE_SECONDS)
+        self.faults.trace = [] if setup.is_traced else None
+        self.tables = SimTables(random.Random(setup.seed + 2))
+        self.server = ToyServer()
+        self.waker = Waker()
+        self.expressions = Expressions()
+        self.executions: Counter[str] = Counter()
+        self.registry = NodeRegistry()
+        for uses in ("sim.node", "sim.worker"):
+            self.registry.register(self._node_function(), uses=uses)
+        self._workers = 0
+        self._programs = {
+            id_: Program(load_blueprint(json, expressions=self.expressions), self.expressions)
+            for id_, json in {
+                setup.case.blueprint["id"]: setup.case.blueprint, **setup.case.blueprints
+            }.items()
+        }  # fmt: skip
+
+    def _node_function(self) -> Any:
+        async def simulated(input: Any, ctx: Context, run: RunInfo, params: dict[str, Any]) -> Any:
+            self.executions[f"{run.run_id} {run.node_id}{run.scope} {run.attempt}"] += 1
+            decision = decide(
+                params, node_id=run.node_id, scope=run.scope, attempt=run.attempt, input=input
+            )
+            await asyncio.sleep(decision.seconds if decision.kind != "hang" else 1e7)
+            if decision.kind == "raise":
+                raise (SimulatedError if decision.retryable else NonRetryableError)("simulated")
+            for key, value in decision.writes.items():
+                await ctx.set(key, value)
+            from flowcraft.nodes import NodeResult
+
+            return NodeResult(output=decision.output, action=decision.action)
+
+        return simulated
+
+    # -- adapters
+
+    def adapter(self, name: str, gate: Gate) -> BaseDistributedAdapter:
+        setup = self.setup
+        options = RuntimeOptions(
+            registry=self.registry,
+            expressions=self.expressions,
+            clock=SimClock(random.Random(f"{setup.seed} {name}"), name),
+            worker_name=name,
+            sweep_interval_seconds=SWEEP_SECONDS,
+            concurrency=8,
+            continue_nodes=self.rng.choice((1, 3, 64)),
+        )
+        if setup.mode == "contract":
+            return FourMethodAdapter(
+                options, self.server, call=gate.call, lease_seconds=LEASE_SECONDS,
+                dice=random.Random(f"{setup.seed} {name} dice"),
+            )  # fmt: skip
+        return SimAdapter(
+            options, self.tables, self.waker, gate, self.faults,
+            is_fused=setup.mode == "fused", lease_seconds=LEASE_SECONDS,
+            has_delays=setup.has_delays,
+            longest_unacknowledged_seconds=setup.longest_unacknowledged_seconds,
+        )  # fmt: skip
+
+    def start_worker(self) -> None:
+        self._workers += 1
+        loop = asyncio.get_running_loop()
+
+        def replace() -> None:
+            loop.call_later(0.1 + self.rng.random() * 5, self.start_worker)
+
+        name = f"w{self._workers}"
+        self.adapter(name, Gate(name, self.faults, replace)).start()
+
+    # -- the outside
+
+    async def run(self) -> Ended:
+        """Submit, answer waits, wait for the end, and look whether the end holds."""
+        gate = Gate("client", self.faults, lambda: None)
+        gate.has_faults = False
+        client = self.adapter("client", gate)
+        for _ in range(self.setup.workers):
+            self.start_worker()
+        await self._submit(client)
+        loop = asyncio.get_running_loop()
+        answered: set[tuple[str, str]] = set()
+        while loop.time() < self.setup.longest_seconds:
+            header = await self._header(client)
+            if header.is_over and header.is_announced and not self._is_busy():
+                break
+            await self._answer_waits(client, answered)
+            await asyncio.sleep(0.5 if loop.time() < 100 else 5)
+        else:
+            return self._ended(None, ["the run did not end, or its messages did not"])
+        problems = list(self.tables.violations)
+        observed = await self._observe(client, RUN_ID)
+        for run_id in await self._descendants(client, RUN_ID):
+            (child,) = await client.ports.store.headers([run_id])
+            if child is not None and not child.is_over:
+                problems.append(f"child {run_id} goes on after the end of the run")
+        return self._ended(observed, problems)
+
+    def _ended(self, observed: Observed | None, problems: list[str]) -> Ended:
+        return Ended(
+            observed=observed, problems=problems, faults=self.faults, executions=self.executions,
+            redeliveries=self.tables.redeliveries, seconds=asyncio.get_running_loop().time(),
+        )  # fmt: skip
+
+    def _is_busy(self) -> bool:
+        return bool(self.tables.jobs or self.server.messages)
+
+    async def _header(self, client: BaseDistributedAdapter) -> RunHeader:
+        (header,) = await client.ports.store.headers([RUN_ID])
+        assert header is not None
+        return header
+
+    async def _submit(self, client: BaseDistributedAdapter) -> None:
+        case = self.setup.case
+        hashes = {id_: program.hash for id_, program in self._programs.items()}
+        for program in self._programs.values():
+            assert program.hash == content_hash(program.blueprint)
+            await client.ports.store.put_blueprint(
+                program.hash, canonical_bytes(program.blueprint)
+            )
+        root = case.blueprint["id"]
+        header = RunHeader(
+            run_id=RUN_ID, blueprint_id=root, blueprint_hash=hashes[root], blueprints=hashes,
+            created_at=EPOCH,
+        )  # fmt: skip
+        await client.runs.create(header, case.payload)
+        for signal in case.signals:
+            if signal.early:
+                await client.resume_with_action(
+                    RUN_ID, signal.action, signal.output, signal.node, signal.scope or ""
+                )
+        await client.runs.start(RUN_ID)
+
+    async def _answer_waits(
+        self, client: BaseDistributedAdapter, answered: set[tuple[str, str]]
+    ) -> None:
+        """Resume every wait that is seen open, with all signals that are for it."""
+        for run_id in [RUN_ID, *await self._descendants(client, RUN_ID)]:
+            view = await client.parts.view(run_id)
+            if view is None or view.header.is_over:
+                continue
+            for activation in await client._resumer.open_waits(view):
+                if (run_id, activation.key) in answered:
+                    continue
+                answered.add((run_id, activation.key))
+                path = await self._path(client, view, activation.node)
+                for signal in self.setup.case.signals:
+                    if signal.early or signal.node != path:
+                        continue
+                    if signal.scope in (None, activation.scope):
+                        await client.resume_with_action(
+                            run_id, signal.action, signal.output, activation.node, activation.scope
+                        )
+
+    async def _path(self, client: BaseDistributedAdapter, view: RunView, node: str) -> str:
+        parent = view.header.parent
+        if parent is None:
+            return node
+        above = await client.parts.view(parent.run_id)
+        assert above is not None
+        outer = await self._path(client, above, parse_activation(parent.activation).node)
+        return f"{outer}/{node}"
+
+    async def _descendants(self, client: BaseDistributedAdapter, run_id: str) -> list[str]:
+        found: list[str] = []
+        for child in await client.ports.store.children(run_id):
+            found += [child, *await self._descendants(client, child)]
+        return found
+
+    # -- what came of it
+
+    async def _observe(self, client: BaseDistributedAdapter, run_id: str) -> Observed:
+        result = await client.runs.result_of(run_id)
+        records = {}
+        for key, record in self._records(run_id).items():
+            records[key] = await self._observed_record(client, run_id, record)
+        children: dict[tuple[str, int], Observed] = {}
+        for child in await client.ports.store.children(run_id):
+            (header,) = await client.ports.store.headers([child])
+            assert header is not None
+            assert header.parent is not None
+            where = (header.parent.activation, header.parent.attempt)
+            children[where] = await self._observe(client, child)
+        return Observed(
+            status=result.status, output=result.output, context=result.context,
+            errors=[_error(error) for error in result.errors], records=records, children=children,
+        )  # fmt: skip
+
+    def _records(self, run_id: str) -> dict[str, Record]:
+        if self.setup.mode != "contract":
+            cells = self.tables.runs[run_id].cells
+            return {
+                key: decode_record(named["record"])
+                for key, named in cells.items()
+                if "record" in named
+            }
+        prefix, suffix = f"flowcraft/cell/{run_id}/", "//record"
+        found = {}
+        for key, text in self.server.keys.items():
+            if key.startswith(prefix) and key.endswith(suffix):
+                body = text[1:].encode()
+                if text[0] == "+":
+                    body = values.decode(body)["value"].encode()
+                found[key[len(prefix) : -len(suffix)]] = decode_record(body)
+        return found
+
+    async def _observed_record(
+        self, client: BaseDistributedAdapter, run_id: str, record: Record
+    ) -> ObservedRecord:
+        async def plain(stored: bytes) -> Any:
+            return values.decode(await client.parts.reader.plain(run_id, stored))
+
+        return ObservedRecord(
+            outcome=record.outcome,
+            output=await plain(output_value(record)),
+            action=record.action,
+            taken={index: await plain(carried_value(record, index)) for index in record.taken},
+            skipped=set(record.skipped),
+            attempt=record.attempt,
+            winner=record.winner,
+            error=None if record.error is None else _error(record.error),
+        )
+
+
+def _error(error: Any) -> dict[str, Any]:
+    return {
+        "node": error.node,
+        "scope": error.scope,
+        "attempt": error.attempt,
+        "type": error.type,
+        "message": error.message,
+    }
