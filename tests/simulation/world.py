@@ -141,6 +141,7 @@ class World:
             worker_name=name,
             sweep_interval_seconds=SWEEP_SECONDS,
             concurrency=8,
+            max_deliveries=60,
             continue_nodes=self.rng.choice((1, 3, 64)),
         )
         if setup.mode == "contract":

@@ -35,6 +35,7 @@ from flowcraft.ports.store import (
     Commit,
     CommitResult,
     End,
+    Lease,
     Load,
     Loaded,
     NewRun,
@@ -301,9 +302,7 @@ class ContractStore(RunStore):
                     ContextOperation("set", key, values.decode(value))
                     for key, value in run.context.items()
                 ]
-                if operations and await self._keys.set_if_not_exist(
-                    self._key("context", run_id), "1", None
-                ):
+                if operations:
                     await self._create_context(run_id).patch(operations)
                 await self._system.set(f"run:{run_id}", {"after": after, "sweeps": 0})
                 if header.parent is not None:
@@ -345,10 +344,26 @@ class ContractStore(RunStore):
 
     # -- sweeping
 
-    async def touch(self, until: Mapping[str, float]) -> None:
+    async def touch(self, until: Mapping[str, float], leases: Sequence[Lease]) -> None:
         for run_id, after in until.items():
             if await self._system.has(f"run:{run_id}"):
                 await self._system.set(f"run:{run_id}", {"after": after, "sweeps": 0})
+
+        now = self._clock.now()
+        for lease in leases:
+            key = self._key("lease", lease.run_id, lease.key)
+            ttl_seconds = max(1.0, lease.until - now)
+            text = msgspec.json.encode(lease).decode()
+            if not await self._keys.set_if_not_exist(key, text, ttl_seconds):
+                await self._keys.extend_ttl(key, ttl_seconds)
+
+    async def leases(self, run_id: str, keys: Sequence[str], now: float) -> Mapping[str, Lease]:
+        found = {key: await self._keys.get(self._key("lease", run_id, key)) for key in keys}
+        return {
+            key: msgspec.json.decode(text, type=Lease)
+            for key, text in found.items()
+            if text is not None
+        }
 
     async def swept(self, until: Mapping[str, float]) -> None:
         for run_id, after in until.items():

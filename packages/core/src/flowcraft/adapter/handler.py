@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from flowcraft.adapter.mover import Answer, Mover, beaten
@@ -25,6 +26,13 @@ class Found(NamedTuple):
     loaded: Loaded
 
 
+OnMove = Callable[[str], None]
+
+
+def _ignore(activation: str) -> None:
+    del activation
+
+
 class Handler:
     """Handles messages; raises only what says that the backend is not there."""
 
@@ -32,8 +40,12 @@ class Handler:
         self._parts = parts
         self._mover = Mover(parts)
 
-    async def handle(self, delivery: Delivery) -> Answer:
+    async def handle(self, delivery: Delivery, on_move: OnMove = _ignore) -> Answer:
         """Do what a message asks for; say how to answer it.
+
+        Args:
+            delivery: The message.
+            on_move: Told of every activation that is moved under it.
 
         Raises:
             BackendUnavailableError: Nothing was lost; the message must come back.
@@ -59,7 +71,7 @@ class Handler:
         record = loaded.cells.get(RECORD)
         if record is not None:
             return await self._repeat(run, activation, record)
-        return await self._chain(delivery, job, run, activation, loaded)
+        return await self._chain(delivery, job, found, activation, on_move)
 
     async def _find(self, job: JobPayload, activation: Activation) -> Found | None:
         """Load the run and the activation, in one read if its blueprint is known here."""
@@ -115,20 +127,23 @@ class Handler:
         self,
         delivery: Delivery,
         job: JobPayload,
-        run: RunView,
+        found: Found,
         activation: Activation,
-        loaded: Loaded,
+        on_move: OnMove,
     ) -> Answer:
         """Move the activation, and go on to one ready successor after another."""
         parts, options = self._parts, self._parts.options
+        run, loaded = found
         via, token = activation.key, parts.token()
         is_counted = delivery.is_redelivered or job.origin != "edge"
         until = parts.clock.monotonic() + options.continue_seconds
         left = 0 if is_counted else options.continue_nodes
         move = new_move(
-            run, activation, loaded, via=via, token=token, is_counted=is_counted
-        )
+            run, activation, loaded, via=via, token=token, is_counted=is_counted,
+            is_redelivered=delivery.is_redelivered,
+        )  # fmt: skip
         while True:
+            on_move(activation.key)
             goes_on = left > 0 and parts.clock.monotonic() < until
             moved = await self._mover.move(move, hold=int(goes_on), ack=delivery)
             if moved.is_over:

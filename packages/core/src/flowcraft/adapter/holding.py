@@ -14,7 +14,7 @@ from flowcraft.adapter.parts import Parts, timer_job
 from flowcraft.errors import BackendError, MalformedMessageError
 from flowcraft.ports.contract import JobPayload, decode_job
 from flowcraft.ports.queue import Delivery
-from flowcraft.ports.store import Timer
+from flowcraft.ports.store import Lease, Timer
 
 logger = logging.getLogger(__name__)
 
@@ -25,13 +25,20 @@ EARLY_SHARE = 0.5
 class Holding:
     """One message in this worker's hands."""
 
-    __slots__ = ("delivery", "job", "since", "timer")
+    __slots__ = ("activation", "delivery", "job", "moving_since", "since", "timer")
 
     def __init__(self, delivery: Delivery, job: JobPayload | None, since: float) -> None:
         self.delivery = delivery
         self.job = job
         self.since = since
         self.timer: Timer | None = None
+        self.activation = job.activation if job is not None else ""
+        self.moving_since = since
+
+    def moves(self, activation: str, now: float) -> None:
+        """Note which activation is under way under this message."""
+        self.activation = activation
+        self.moving_since = now
 
 
 class Holdings:
@@ -94,7 +101,13 @@ class Holdings:
                 logger.warning("leases lost", extra={"count": lost})
         run_ids = {holding.job.run_id for holding in held if holding.job is not None}
         until = now + 2 * queue.lease_seconds
-        await store.touch(dict.fromkeys(sorted(run_ids), until))
+        started_before = parts.clock.monotonic() - queue.lease_seconds / 4
+        leases = [
+            Lease(holding.job.run_id, holding.activation, parts.options.worker_name, until)
+            for holding in held
+            if holding.job is not None and holding.moving_since <= started_before
+        ]
+        await store.touch(dict.fromkeys(sorted(run_ids), until), leases)
         watched = sorted(run_ids.intersection(parts.running.run_ids()))
         if not watched:
             return

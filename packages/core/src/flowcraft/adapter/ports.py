@@ -83,7 +83,7 @@ class Ports:
                 continue
             if target.record is not None or is_lanes_key(target.arrival.target):
                 held.append(target)
-            elif hold > 0:
+            elif hold > 0 or not wanted.sends:
                 hold -= 1
                 held.append(target)
             else:

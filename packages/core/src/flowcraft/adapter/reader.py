@@ -12,7 +12,7 @@ from flowcraft.engine.activation import RUN, Activation, item_scope, outer_scope
 from flowcraft.engine.cells import INPUT, LAST, PAYLOAD, RECORD
 from flowcraft.engine.consequences import CATCH
 from flowcraft.engine.inputs import shape_input
-from flowcraft.engine.names import Candidate, Place, output_place, stand_in, walk_path
+from flowcraft.engine.names import Candidate, Place, outside_place, output_place, stand_in, walk_path
 from flowcraft.engine.record import (
     GatherReference,
     Record,
@@ -125,9 +125,12 @@ class Reader:
         scope = place.scope
         for controller in place.inner:
             last = await self.peek(run.run_id, controller + scope, LAST)
-            if last is None or int(last) == 0:
+            if last is None:
                 return None
-            scope = f"{scope}/{int(last) - 1}"
+            index = int(last) - (controller != place.node)
+            if index < 0:
+                return None
+            scope = f"{scope}/{index}"
         return Activation(place.node, scope)
 
     async def output_of(
@@ -145,15 +148,14 @@ class Reader:
         return b"null"
 
     async def last_output(self, run: RunView, node: str) -> tuple[bool, bytes]:
-        """Whether a top-level node ran, and its stored output; a loop's is its last evaluation's.
+        """Whether a node ran, and its stored output; of a loop the last evaluation's.
 
         Returns:
             False for a skipped node.
         """
-        activation = Activation(node)
-        if run.program.plan.nodes[node].kind == "loop":
-            last = await self.peek(run.run_id, node, LAST)
-            activation = Activation(node, f"/{int(last or b'0')}")
+        activation = await self._located(run, outside_place(run.program.plan, node))
+        if activation is None:
+            return False, b"null"
         data = await self.peek(run.run_id, activation.key, RECORD)
         ran = data is not None and decode_record(data).outcome != "skipped"
         return ran, await self.output_of(run, activation, data)

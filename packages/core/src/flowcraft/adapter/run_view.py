@@ -43,6 +43,8 @@ class Move:
     Attributes:
         uses: The implementation; of a batch's item that of its worker.
         kind: What sort of node that makes it.
+        is_counted: Whether the delivery may follow the death of a worker.
+        is_redelivered: Whether this very message was delivered before.
         loaded: What the store held; empty when its one value came by hand.
         value_in_hand: That value, when nothing was written for it yet.
         member_in_hand: The arrival that would carry it.
@@ -59,6 +61,7 @@ class Move:
     via: str
     token: str
     is_counted: bool
+    is_redelivered: bool = False
     value_in_hand: bytes | None = None
     member_in_hand: str = ""
     attempt: int = 1
@@ -89,6 +92,7 @@ def new_move(
     via: str,
     token: str,
     is_counted: bool,
+    is_redelivered: bool = False,
     value_in_hand: bytes | None = None,
     member_in_hand: str = "",
 ) -> Move:
@@ -102,7 +106,7 @@ def new_move(
         params = plan.node.params.get("workerParams") or {}
     return Move(
         run, activation, node, uses, kind, params, config, loaded, via, token, is_counted,
-        value_in_hand, member_in_hand,
+        is_redelivered, value_in_hand, member_in_hand,
     )  # fmt: skip
 
 

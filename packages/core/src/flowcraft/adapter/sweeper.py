@@ -8,7 +8,6 @@ late duplicate makes harmless.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 
 import msgspec
 
@@ -18,6 +17,7 @@ from flowcraft.errors import BackendError
 from flowcraft.ports.contract import CoordinationStore
 from flowcraft.ports.queue import Outgoing
 from flowcraft.ports.store import Stalled
+from flowcraft.ports.transition import job_for
 
 logger = logging.getLogger(__name__)
 
@@ -84,10 +84,16 @@ class Sweeper:
 
     async def reconcile(self, run: RunView) -> None:
         """Follow all records of a run again; send what is ready, write an end that is due."""
-        swept = replace(run, job=msgspec.structs.replace(run.job, origin="sweep"))
-        followed = await self._parts.walker.reconcile(swept, token=self._parts.token())
+        parts = self._parts
+        followed, ready = await parts.walker.reconcile(run, token=parts.token())
         if followed.is_over:
-            await self._parts.runs.announce(run.run_id)
+            await parts.runs.announce(run.run_id)
+            return
+        leases = await parts.ports.store.leases(run.run_id, ready, parts.clock.now())
+        template = msgspec.structs.replace(run.job, origin="sweep")
+        await parts.ports.send_all(
+            [Outgoing(job_for(template, key)) for key in ready if key not in leases]
+        )
 
     async def promote_timers(self) -> int:
         """Send the jobs whose time has come, if nobody else just did; how many."""

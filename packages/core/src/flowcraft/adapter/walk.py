@@ -31,9 +31,9 @@ from flowcraft.engine.consequences import (
 )
 from flowcraft.engine.record import Record, decode_record, encode_record
 from flowcraft.engine.routing import skip_record
-from flowcraft.ports.queue import Delivery, Outgoing
+from flowcraft.ports.queue import Delivery
 from flowcraft.ports.store import Commit, End, Load
-from flowcraft.ports.transition import Target, Transition, TransitionResult, job_for
+from flowcraft.ports.transition import Target, Transition, TransitionResult
 
 
 @dataclass(slots=True)
@@ -97,23 +97,25 @@ class Walker:
             through=lambda found: found.via == via,
         )  # fmt: skip
 
-    async def reconcile(self, run: RunView, *, token: str) -> Followed:
-        """Follow every record of a run from its starts; send what is ready and has none."""
+    async def reconcile(self, run: RunView, *, token: str) -> tuple[Followed, list[str]]:
+        """Follow every record of a run, from its starts.
+
+        Returns:
+            Where the walk came to, and the activations that are ready and have no record; no
+            job was sent for them.
+        """
         starts = run.program.plan.starts
         records = await self._ports.read_records(run.run_id, starts)
-        await self._ports.send_all(
-            [
-                Outgoing(job_for(run.job, start)) for start in starts if start not in records
-            ]
-        )
         steps = [
             Step(Activation(start), decode_record(records[start]), None, is_repeat=True)
             for start in starts
             if start in records
         ]
-        return await self._walk(
-            run, steps, via="", token=token, hold=0, ack=None, through=lambda _: True
+        ready = [start for start in starts if start not in records]
+        followed = await self._walk(
+            run, steps, via="", token=token, hold=0, ack=None, through=lambda _: True, ready=ready
         )
+        return followed, ready
 
     async def _walk(
         self,
@@ -125,7 +127,9 @@ class Walker:
         hold: int,
         ack: Delivery | None,
         through: Callable[[Record], bool],
+        ready: list[str] | None = None,
     ) -> Followed:
+        """Walk; where `ready` is given, what is ready is listed there instead of being sent."""
         seen: set[str] = set()
         done = Followed()
         first = True
@@ -136,7 +140,7 @@ class Walker:
             follows = consequences(run.program, step.activation, step.record)
             wanted = Transition(
                 run.run_id, run.job, step.commit, tuple(follows.cells), tuple(follows.arrivals),
-                is_repeat=step.is_repeat, hold=0 if done.held else hold,
+                is_repeat=step.is_repeat, sends=ready is None, hold=0 if done.held else hold,
                 ack=ack if first and not run.program.plan.has_body_sinks else None, at=self._now(),
             )  # fmt: skip
             result = await self._ports.transition(wanted)
@@ -172,6 +176,8 @@ class Walker:
                     record = skip_record(run.program.plan, activation, via=via, token=token)
                     commit = record_commit(run.run_id, activation, record)
                     steps.append(Step(activation, record, commit, is_repeat=False))
+                elif ready is not None:
+                    ready.append(activation.key)
                 else:
                     done.held = target
         return done

@@ -88,7 +88,12 @@ class WorkerLoops:
     async def _push(self) -> None:
         """Let the adapter hand over messages: returning acknowledges, raising redelivers."""
         assert self._process_jobs is not None
-        await self._process_jobs(self.handle)
+        while True:
+            try:
+                await self._process_jobs(self.handle)
+            except BackendError as error:
+                logger.warning("taking jobs failed", extra={"error": str(error)})
+            await self._parts.clock.sleep(RETRY_SECONDS)
 
     async def handle(self, delivery: Delivery) -> None:
         """Handle one message whose acknowledgement is the return of this call.
@@ -101,7 +106,10 @@ class WorkerLoops:
 
     async def _handle(self, holding: Holding) -> None:
         try:
-            answer = await self._handler.handle(holding.delivery)
+            clock = self._parts.clock
+            answer = await self._handler.handle(
+                holding.delivery, lambda key: holding.moves(key, clock.monotonic())
+            )
             if answer == "ack" or (answer == "acked" and holding.timer is not None):
                 await self.holdings.answer(holding)
         except BackendError as error:

@@ -77,7 +77,7 @@ def output_place(plan: Plan, reader: Activation, target: str) -> Place | None:
     iteration's. A controller stands outside its own loop: its evaluation k reads iteration
     k - 1, because iteration k has not begun.
     """
-    reader_plan, wanted = plan.nodes[reader.node], plan.nodes[target].loops
+    reader_plan, wanted = plan.nodes[reader.node], evaluated_loops(plan, target)
     shared = 0
     for mine, theirs in zip(reader_plan.loops, wanted, strict=False):
         if mine != theirs:
@@ -90,6 +90,17 @@ def output_place(plan: Plan, reader: Activation, target: str) -> Place | None:
             return None
         scope, inner = f"{scope}/{evaluation - 1}", inner[1:]
     return Place(scope, target, inner)
+
+
+def outside_place(plan: Plan, target: str) -> Place:
+    """Find the activation that a name means to who stands outside of every loop."""
+    return Place("", target, evaluated_loops(plan, target))
+
+
+def evaluated_loops(plan: Plan, target: str) -> tuple[str, ...]:
+    """The loops whose iterations or evaluations the scope of a node counts."""
+    node = plan.nodes[target]
+    return (*node.loops, target) if node.kind == "loop" else node.loops
 
 
 def stand_in(plan: Plan, failed: Activation) -> Activation:

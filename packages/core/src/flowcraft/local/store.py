@@ -24,6 +24,7 @@ from flowcraft.ports.store import (
     Commit,
     CommitResult,
     End,
+    Lease,
     Load,
     Loaded,
     NewRun,
@@ -102,16 +103,30 @@ class LocalStore(RunStore):
 
         await self._transact(step)
 
-    async def touch(self, until: Mapping[str, float]) -> None:
-        await self._set_sweeps(until, by_sweeper=False)
-
-    async def swept(self, until: Mapping[str, float]) -> None:
-        await self._set_sweeps(until, by_sweeper=True)
-
-    async def _set_sweeps(self, until: Mapping[str, float], *, by_sweeper: bool) -> None:
+    async def touch(self, until: Mapping[str, float], leases: Sequence[Lease]) -> None:
         def step(db: LocalDatabase) -> None:
             for run_id, after in until.items():
-                db.set_sweep(run_id, after, by_sweeper=by_sweeper)
+                db.set_sweep(run_id, after, by_sweeper=False)
+            for lease in leases:
+                db.put_key(_lease_key(lease.run_id, lease.key), lease.worker, lease.until)
+
+        await self._transact(step)
+
+    async def leases(self, run_id: str, keys: Sequence[str], now: float) -> Mapping[str, Lease]:
+        def step(db: LocalDatabase) -> Mapping[str, Lease]:
+            found = {key: db.get_key(_lease_key(run_id, key)) for key in keys}
+            return {
+                key: Lease(run_id, key, held[0], held[1])
+                for key, held in found.items()
+                if held is not None and held[1] is not None and now < held[1]
+            }
+
+        return await self._transact(step)
+
+    async def swept(self, until: Mapping[str, float]) -> None:
+        def step(db: LocalDatabase) -> None:
+            for run_id, after in until.items():
+                db.set_sweep(run_id, after, by_sweeper=True)
 
         await self._transact(step)
 
@@ -223,6 +238,10 @@ class LocalQueue(JobQueue):
     async def depth(self) -> int | None:
         now = self._clock.now()
         return await self._transact(lambda db: db.count_jobs(now))
+
+
+def _lease_key(run_id: str, key: str) -> str:
+    return f"lease/{run_id}/{key}"
 
 
 # -- the steps, each atomic because its caller's transaction is
@@ -345,7 +364,7 @@ def transition(db: LocalDatabase, wanted: Transition) -> TransitionResult:
     sends: list[Arrival] = []
     ended = False
     for arrival in wanted.arrivals:
-        if hold and is_direct(arrival):
+        if hold > 0 and is_direct(arrival):
             hold -= 1  # its value is in the worker's hand: no slot is needed
             held.append(Target(arrival, "ready"))
             continue
@@ -363,7 +382,7 @@ def transition(db: LocalDatabase, wanted: Transition) -> TransitionResult:
                 skips.append(Target(arrival, "skip", found))
             elif found is not None:
                 held.append(Target(arrival, "ready", found))
-            elif hold:
+            elif hold > 0 or not wanted.sends:
                 hold -= 1
                 held.append(Target(arrival, "ready"))
             else:

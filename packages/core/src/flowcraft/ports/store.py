@@ -140,6 +140,15 @@ class Timer(NamedTuple):
     job: JobPayload
 
 
+class Lease(NamedTuple):
+    """A worker's word that it is moving an activation, good until a time."""
+
+    run_id: str
+    key: str
+    worker: str
+    until: float
+
+
 class Stalled(NamedTuple):
     """A run that nobody has vouched for, and how often the sweeper came by since."""
 
@@ -202,8 +211,16 @@ class RunStore(ABC):
     # -- sweeping
 
     @abstractmethod
-    async def touch(self, until: Mapping[str, float]) -> None:
-        """Say of runs in progress that nobody need look at them before the given time."""
+    async def touch(self, until: Mapping[str, float], leases: Sequence[Lease]) -> None:
+        """Say of runs in progress that nobody need look at them before the given time.
+
+        The leases name activations that have been under way for some time; without them a
+        sweeper would start a second worker on each.
+        """
+
+    @abstractmethod
+    async def leases(self, run_id: str, keys: Sequence[str], now: float) -> Mapping[str, Lease]:
+        """Read the leases, good still, of some activations of a run."""
 
     @abstractmethod
     async def stalled(self, now: float, limit: int) -> Sequence[Stalled]:
@@ -211,7 +228,11 @@ class RunStore(ABC):
 
     @abstractmethod
     async def swept(self, until: Mapping[str, float]) -> None:
-        """As `touch`, by the sweeper: counts how often since the run was last in progress."""
+        """Move runs in the index, by the sweeper; how often since they were last in progress.
+
+        A run in progress is looked at as well, once in a long while: a message of one branch
+        may be lost while another branch is busy.
+        """
 
     # -- timers
 

@@ -27,6 +27,7 @@ class Transition(NamedTuple):
         arrivals: What follows from the record.
         is_repeat: Whether the consequences may have been drawn before: then targets that
             have a record are told, and not sent.
+        sends: Whether ready targets are sent; if not, all of them are handed back.
         hold: How many ready targets the worker wants to run itself, under its message.
         ends: The status to write when the set of sinks is complete.
         ack: The message to acknowledge if nothing is left to do under it.
@@ -39,6 +40,7 @@ class Transition(NamedTuple):
     cells: tuple[Cell, ...] = ()
     arrivals: tuple[Arrival, ...] = ()
     is_repeat: bool = False
+    sends: bool = True
     hold: int = 0
     ends: FinalStatus | None = "completed"
     ack: Delivery | None = None

@@ -1,0 +1,98 @@
+"""`RunHandle`: one run, as those outside of it see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowcraft.adapter.base import BaseDistributedAdapter
+from flowcraft.adapter.signals import ResumeOutcome
+from flowcraft.client.explain import Explanation, explain, status_of
+from flowcraft.client.waiting import no_run, wait_for_end
+from flowcraft.errors import UnknownRunError
+from flowcraft.status import RunResult, Status
+
+
+class RunHandle:
+    """A run by its id. Making one asks nothing; each method says whether there is such a run.
+
+    Attributes:
+        run_id: The id, under which any process finds the run again: `app.run(run_id)`.
+    """
+
+    def __init__(self, run_id: str, adapter: BaseDistributedAdapter) -> None:
+        self.run_id = run_id
+        self._adapter = adapter
+
+    async def result(self, timeout: float | None = None) -> RunResult:
+        """Wait for the end of the run, and give its result: of a failed run too.
+
+        Args:
+            timeout: The longest wait in seconds; None waits for as long as it takes.
+
+        Raises:
+            UnknownRunError: No such run, or it was purged.
+            RunNotFinishedError: It had not ended in time.
+        """
+        await wait_for_end(self._adapter, self.run_id, timeout_seconds=timeout)
+        return await self._adapter.runs.result_of(self.run_id)
+
+    async def status(self) -> Status:
+        """Ask how the run stands.
+
+        Whether a run waits or runs is read from what it consists of, so the cost grows with
+        the run.
+
+        Raises:
+            UnknownRunError: No such run, or it was purged.
+        """
+        return await status_of(self._adapter, self.run_id)
+
+    async def explain(self) -> Explanation:
+        """Work out why the run is where it is, activation by activation.
+
+        Raises:
+            UnknownRunError: No such run, or it was purged.
+        """
+        return await explain(self._adapter, self.run_id)
+
+    async def cancel(self) -> Status:
+        """Cancel the run, unless it is over; the status that then stands.
+
+        Raises:
+            UnknownRunError: No such run, or it was purged.
+        """
+        status = await self._adapter.runs.cancel(self.run_id)
+        if status is None:
+            raise UnknownRunError(no_run(self.run_id))
+        return status
+
+    async def resume(
+        self,
+        action: str | None = None,
+        output: Any = None,
+        node_id: str | None = None,
+        scope: str = "",
+    ) -> ResumeOutcome:
+        """Wake a wait, or keep the signal for one that is not open yet.
+
+        Args:
+            action: Chooses the edges of the wait; None takes the default ones.
+            output: The wait's output.
+            node_id: The wait; `SUBFLOW/WAIT` names one inside a child. Without it, the only
+                open wait, or the first to open.
+            scope: Which iteration or item of it, such as `/3` or `/#7`.
+
+        Returns:
+            Whether it woke a wait, was kept for later, or was refused.
+
+        Raises:
+            UnknownRunError: No such run, or it was purged.
+            AmbiguousResumeError: Several waits are open, and none was named.
+            RunError: The node is no wait.
+        """
+        return await self._adapter.resume_with_action(
+            self.run_id, action, output, node_id, scope
+        )
+
+    def __repr__(self) -> str:
+        return f"RunHandle({self.run_id!r})"

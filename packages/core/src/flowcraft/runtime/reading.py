@@ -1,0 +1,187 @@
+"""Finds values of a run in this process: inputs, names, outputs, gathered lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flowcraft import values
+from flowcraft.adapter.outcome import Evaluator
+from flowcraft.adapter.run_view import Move
+from flowcraft.engine.activation import (
+    Activation,
+    item_index,
+    item_scope,
+    outer_scope,
+    parse_activation,
+)
+from flowcraft.engine.cells import LAST
+from flowcraft.engine.consequences import CATCH
+from flowcraft.engine.inputs import shape_input
+from flowcraft.engine.names import (
+    Candidate,
+    Place,
+    input_candidates,
+    output_place,
+    stand_in,
+    walk_path,
+)
+from flowcraft.engine.record import GatherReference, decode_reference, output_value
+from flowcraft.expressions import MISSING
+from flowcraft.runtime.state import RunState
+
+Names = Mapping[str, Sequence[Candidate]]
+
+
+class Reader:
+    """Reads the values of one run; stored values in, plain JSON or Python values out."""
+
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+        self._plan = state.program.plan
+
+    # -- stored values
+
+    def plain(self, stored: bytes) -> bytes:
+        """Replace a reference by the list it stands for."""
+        reference = decode_reference(stored)
+        return stored if reference is None else self._gathered(reference)
+
+    def _gathered(self, reference: GatherReference) -> bytes:
+        scatter = parse_activation(reference.scatter)
+        records = self._state.records
+        parts: list[bytes] = []
+        for index in range(reference.items):
+            record = records.get(scatter.node + item_scope(scatter.scope, index))
+            done = record is not None and record.outcome == "completed"
+            parts.append(bytes(record.output) if done and record is not None else b"null")
+        return b"[" + b",".join(parts) + b"]"
+
+    def output_of(self, activation: Activation) -> bytes:
+        """The stored output of an activation; its stand-in's where it failed."""
+        record = self._state.records.get(activation.key)
+        while record is not None and record.outcome == "caught":
+            activation = stand_in(self._plan, activation)
+            record = self._state.records.get(activation.key)
+        if record is None or record.outcome != "completed":
+            return b"null"
+        return output_value(record)
+
+    # -- inputs
+
+    def input_of(self, move: Move) -> bytes:
+        """The input of an activation, as plain JSON."""
+        if move.is_item:
+            scatter = move.node.plan.id + outer_scope(move.activation.scope)
+            index = item_index(move.activation.scope)
+            assert index is not None
+            return self._state.batches[scatter][index]
+        if move.node.inputs is not None and move.member_in_hand != CATCH:
+            return values.encode(self.mapping(move, move.node.inputs), what="input")
+        if move.value_in_hand is not None:
+            return self.plain(move.value_in_hand)
+        slots = {member: self.plain(value) for member, value in move.loaded.slots.items()}
+        shaped = shape_input(move.node.plan, move.activation.scope, slots, move.loaded.winner)
+        return self._state.payload if shaped is None else shaped
+
+    def mapping(self, move: Move, names: Names) -> Any:
+        """The values of several names, or the bare value of one that is called `""`."""
+        if "" in names and len(names) == 1:
+            return self._null_if_missing(move, names[""])
+        return {key: self._null_if_missing(move, group) for key, group in names.items()}
+
+    def _null_if_missing(self, move: Move, group: Sequence[Candidate]) -> Any:
+        value = self.lookup(move, group)
+        return None if value is MISSING else value
+
+    # -- names
+
+    def snapshot(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """What the context holds now at these keys."""
+        context = self._state.context
+        return {key: context[key] for key in keys if key in context}
+
+    def lookup(self, move: Move, group: Sequence[Candidate]) -> Any:
+        """The value of a name: the first of its meanings that is there.
+
+        Context keys are read as they were when the activation was loaded, below its own writes.
+        """
+        return self._first(group, {**move.loaded.context, **move.writes}, move.activation)
+
+    def _first(
+        self, group: Sequence[Candidate], context: Mapping[str, bytes | None], reader: Activation
+    ) -> Any:
+        for candidate in group:
+            if candidate.node is not None:
+                stored = self._seen_from(reader, candidate.node)
+            else:
+                assert candidate.key is not None
+                found = context.get(candidate.key)
+                if found is None:
+                    continue
+                stored = found
+            return walk_path(values.decode(self.plain(stored)), candidate.path)
+        return MISSING
+
+    def _seen_from(self, reader: Activation, node: str) -> bytes:
+        """The stored output of a node, as an activation sees it; null if it has none."""
+        place = output_place(self._plan, reader, node)
+        activation = self._located(place) if place is not None else None
+        return self.output_of(activation) if activation is not None else b"null"
+
+    def _located(self, place: Place) -> Activation | None:
+        """Ask each inner loop for its last iteration."""
+        scope = place.scope
+        for controller in place.inner:
+            last = self._state.cells.get((controller + scope, LAST))
+            if last is None or int(last) == 0:
+                return None
+            scope = f"{scope}/{int(last) - 1}"
+        return Activation(place.node, scope)
+
+    def evaluator(self, move: Move, output: bytes, action: str | None) -> Evaluator:
+        """What the expressions of an activation see: its result, and the names they read."""
+        found = {name: self.lookup(move, group) for name, group in move.node.reads.items()}
+        return Evaluator(move, values.decode(self.plain(output)), action, found)
+
+    # -- batches
+
+    def items_of(self, move: Move) -> int:
+        """How many items the batch has that this item, or this gather, belongs to."""
+        plan, scope = move.node.plan, move.activation.scope
+        key = f"{plan.scatter}{scope}" if plan.kind == "gather" else plan.id + outer_scope(scope)
+        record = self._state.records.get(key)
+        return (record.items or 0) if record is not None else 0
+
+    # -- ended runs
+
+    def run_output(self) -> Any:
+        """The output of a completed run."""
+        sinks = self._plan.sinks
+        found: dict[str, Any] = {}
+        for sink in sinks:
+            activation = self._last(sink)
+            record = self._state.records.get(activation.key)
+            if len(sinks) == 1 or (record is not None and record.outcome != "skipped"):
+                found[sink] = values.decode(self.plain(self.output_of(activation)))
+        return found[sinks[0]] if len(sinks) == 1 else found
+
+    def _last(self, node: str) -> Activation:
+        """The activation of a top-level node; of a controller its last evaluation."""
+        if self._plan.nodes[node].kind != "loop":
+            return Activation(node)
+        last = self._state.cells.get((node, LAST), b"0")
+        return Activation(node, f"/{int(last)}")
+
+    def named(self, name: str) -> bytes:
+        """What a name means in an ended run, as JSON: a node's output or a context key."""
+        outside = Activation(self._plan.starts[0])
+        group = input_candidates(name, self._plan.nodes)
+        value = self._first(group, self._state.context, outside)
+        return values.encode(None if value is MISSING else value, what=name)
+
+    def whole_context(self) -> dict[str, Any]:
+        """All context keys, as values."""
+        return {
+            key: values.decode(self.plain(stored)) for key, stored in self._state.context.items()
+        }

@@ -1,0 +1,286 @@
+"""The primitives of the embedded store, in SQL.
+
+Every statement is constant text with parameters, so that SQLite compiles each one once and no
+key is ever part of a query. One cursor serves them all: nothing here leaves a result half read.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from flowcraft.local.database import JobRow, LocalDatabase, TimerRow
+from flowcraft.ports.store import Stalled
+from flowcraft.status import RunHeader
+
+REMEMBERED_HEADERS = 4096
+"""How many decoded headers are kept at hand."""
+
+_RUN_TABLES = ("runs", "cells", "members", "sets", "context")
+
+
+class SqliteTables(LocalDatabase):
+    """All rows of a file, over one connection; the caller opens and ends the transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        cursor = connection.cursor()
+        self._cursor = cursor
+        self._execute = cursor.execute
+        self._encode_header = msgspec.json.Encoder().encode
+        self._decode_header = msgspec.json.Decoder(RunHeader).decode
+        self._headers: dict[str, tuple[bytes, RunHeader]] = {}
+
+    # -- runs
+
+    def get_run(self, run_id: str) -> RunHeader | None:
+        row = self._execute("SELECT header FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if row is None:
+            return None
+        # A header changes a few times in the life of a run and is read with every step.
+        known = self._headers.get(run_id)
+        if known is not None and known[0] == row[0]:
+            return known[1]
+        header = self._decode_header(row[0])
+        if len(self._headers) >= REMEMBERED_HEADERS:
+            self._headers.clear()
+        self._headers[run_id] = (row[0], header)
+        return header
+
+    def insert_run(self, header: RunHeader, sweep_after: float) -> None:
+        self._execute(
+            "INSERT INTO runs (run_id, header, status, blueprint_id, created_at, parent,"
+            " is_announced, sweep_after) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                header.run_id,
+                self._encode_header(header),
+                header.status,
+                header.blueprint_id,
+                header.created_at,
+                header.parent.run_id if header.parent is not None else None,
+                header.is_announced,
+                sweep_after,
+            ),
+        )
+
+    def update_run(self, header: RunHeader) -> None:
+        self._execute(
+            "UPDATE runs SET header = ?, status = ?, is_announced = ? WHERE run_id = ?",
+            (self._encode_header(header), header.status, header.is_announced, header.run_id),
+        )
+        self.has_news = True
+
+    def child_ids(self, run_id: str) -> Sequence[str]:
+        rows = self._execute(
+            "SELECT run_id FROM runs WHERE parent = ? ORDER BY created_at, run_id", (run_id,)
+        )
+        return [row[0] for row in rows.fetchall()]
+
+    def delete_run(self, run_id: str) -> None:
+        for table in _RUN_TABLES:
+            self._execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608 - ours
+        self._execute("UPDATE runs SET parent = NULL WHERE parent = ?", (run_id,))
+        self._headers.pop(run_id, None)
+
+    # -- cells and sets
+
+    def get_cells(self, run_id: str, key: str) -> Mapping[str, bytes]:
+        rows = self._execute(
+            "SELECT name, value FROM cells WHERE run_id = ? AND key = ?", (run_id, key)
+        )
+        return dict(rows.fetchall())
+
+    def get_cell(self, run_id: str, key: str, name: str) -> bytes | None:
+        row = self._execute(
+            "SELECT value FROM cells WHERE run_id = ? AND key = ? AND name = ?",
+            (run_id, key, name),
+        ).fetchone()
+        return row[0] if row is not None else None
+
+    def insert_cell(self, run_id: str, key: str, name: str, value: bytes) -> bool:
+        added = self._execute(
+            "INSERT INTO cells (run_id, key, name, value) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
+            (run_id, key, name, value),
+        )
+        return added.rowcount == 1
+
+    def get_members(self, run_id: str, key: str) -> Iterable[tuple[str, bool, bytes | None]]:
+        rows = self._execute(
+            "SELECT member, taken, value FROM members WHERE run_id = ? AND key = ?", (run_id, key)
+        )
+        return [(member, bool(taken), value) for member, taken, value in rows.fetchall()]
+
+    def insert_member(
+        self, run_id: str, key: str, member: str, taken: bool, value: bytes | None
+    ) -> tuple[int, int]:
+        added = self._execute(
+            "INSERT INTO members (run_id, key, member, taken, value)"
+            " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (run_id, key, member, taken, value),
+        )
+        if added.rowcount == 1:
+            (count,) = self._execute(
+                "INSERT INTO sets (run_id, key, members, taken) VALUES (?, ?, 1, ?)"
+                " ON CONFLICT (run_id, key)"
+                " DO UPDATE SET members = members + 1, taken = taken + excluded.taken"
+                " RETURNING members, taken",
+                (run_id, key, taken),
+            ).fetchall()
+        else:
+            (count,) = self._execute(
+                "SELECT members, taken FROM sets WHERE run_id = ? AND key = ?", (run_id, key)
+            ).fetchall()
+        return count[0], count[1]
+
+    # -- context
+
+    def get_context(self, run_id: str, keys: Sequence[str]) -> Mapping[str, bytes]:
+        found: dict[str, bytes] = {}
+        for key in keys:
+            row = self._execute(
+                "SELECT value FROM context WHERE run_id = ? AND key = ?", (run_id, key)
+            ).fetchone()
+            if row is not None:
+                found[key] = row[0]
+        return found
+
+    def get_whole_context(self, run_id: str) -> Mapping[str, bytes]:
+        rows = self._execute("SELECT key, value FROM context WHERE run_id = ?", (run_id,))
+        return dict(rows.fetchall())
+
+    def write_context(self, run_id: str, key: str, value: bytes | None) -> None:
+        if value is None:
+            self._execute("DELETE FROM context WHERE run_id = ? AND key = ?", (run_id, key))
+        else:
+            self._execute(
+                "INSERT INTO context (run_id, key, value) VALUES (?, ?, ?)"
+                " ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value",
+                (run_id, key, value),
+            )
+
+    # -- jobs
+
+    def insert_job(self, body: bytes, visible_at: float) -> None:
+        self._execute("INSERT INTO jobs (body, visible_at) VALUES (?, ?)", (body, visible_at))
+        self.has_news = True
+
+    def take_jobs(self, now: float, limit: int, lease_until: float) -> Sequence[JobRow]:
+        rows = self._execute(
+            "SELECT id, token, body, is_leased FROM jobs WHERE visible_at <= ?"
+            " ORDER BY visible_at, id LIMIT ?",
+            (now, limit),
+        ).fetchall()
+        self._cursor.executemany(
+            "UPDATE jobs SET token = token + 1, is_leased = 1, visible_at = ? WHERE id = ?",
+            [(lease_until, row[0]) for row in rows],
+        )
+        return [JobRow(id_, token + 1, body, bool(leased)) for id_, token, body, leased in rows]
+
+    def next_job_at(self) -> float | None:
+        (row,) = self._execute("SELECT min(visible_at) FROM jobs").fetchall()
+        return None if row[0] is None else float(row[0])
+
+    def delete_job(self, id_: int, token: int) -> bool:
+        gone = self._execute("DELETE FROM jobs WHERE id = ? AND token = ?", (id_, token))
+        return gone.rowcount == 1
+
+    def extend_job(self, id_: int, token: int, until: float) -> bool:
+        moved = self._execute(
+            "UPDATE jobs SET visible_at = ? WHERE id = ? AND token = ? AND is_leased = 1",
+            (until, id_, token),
+        )
+        return moved.rowcount == 1
+
+    def release_job(self, id_: int, token: int, visible_at: float) -> None:
+        freed = self._execute(
+            "UPDATE jobs SET visible_at = ?, is_leased = 0 WHERE id = ? AND token = ?",
+            (visible_at, id_, token),
+        )
+        if freed.rowcount == 1:
+            self.has_news = True
+
+    def bury_job(self, id_: int, token: int, reason: str, at: float) -> None:
+        self._execute(
+            "INSERT INTO dead_letters (body, reason, at)"
+            " SELECT body, ?, ? FROM jobs WHERE id = ? AND token = ?",
+            (reason, at, id_, token),
+        )
+        self.delete_job(id_, token)
+
+    def count_jobs(self, now: float) -> int:
+        (row,) = self._execute(
+            "SELECT count(*) FROM jobs WHERE visible_at <= ?", (now,)
+        ).fetchall()
+        return int(row[0])
+
+    # -- sweeping
+
+    def set_sweep(self, run_id: str, after: float, *, by_sweeper: bool) -> None:
+        self._execute(
+            "UPDATE runs SET sweep_after = ?, sweeps = CASE WHEN ? THEN sweeps + 1 ELSE 0 END"
+            " WHERE run_id = ?",
+            (after, by_sweeper, run_id),
+        )
+
+    def stalled(self, now: float, limit: int) -> Sequence[Stalled]:
+        rows = self._execute(
+            "SELECT run_id, sweeps FROM runs WHERE is_announced = 0 AND sweep_after <= ?"
+            " ORDER BY sweep_after, run_id LIMIT ?",
+            (now, limit),
+        )
+        return [Stalled(run_id, sweeps) for run_id, sweeps in rows.fetchall()]
+
+    # -- timers
+
+    def set_timer(self, timer: TimerRow) -> None:
+        self._execute(
+            "INSERT INTO timers (name, due_at, job) VALUES (?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at, job = excluded.job",
+            timer,
+        )
+
+    def due_timers(self, now: float, limit: int) -> Sequence[TimerRow]:
+        rows = self._execute(
+            "SELECT name, due_at, job FROM timers WHERE due_at <= ? ORDER BY due_at LIMIT ?",
+            (now, limit),
+        )
+        return [TimerRow(*row) for row in rows.fetchall()]
+
+    def clear_timer(self, name: str, due_at: float) -> None:
+        self._execute("DELETE FROM timers WHERE name = ? AND due_at = ?", (name, due_at))
+
+    # -- blueprints
+
+    def put_blueprint(self, content_hash: str, blueprint: bytes) -> None:
+        self._execute(
+            "INSERT INTO blueprints (content_hash, blueprint) VALUES (?, ?)"
+            " ON CONFLICT DO NOTHING",
+            (content_hash, blueprint),
+        )
+
+    def get_blueprint(self, content_hash: str) -> bytes | None:
+        row = self._execute(
+            "SELECT blueprint FROM blueprints WHERE content_hash = ?", (content_hash,)
+        ).fetchone()
+        return row[0] if row is not None else None
+
+    # -- coordination keys
+
+    def get_key(self, key: str) -> tuple[str, float | None] | None:
+        row = self._execute(
+            "SELECT value, expires_at FROM coordination WHERE key = ?", (key,)
+        ).fetchone()
+        return (row[0], row[1]) if row is not None else None
+
+    def put_key(self, key: str, value: str, expires_at: float | None) -> None:
+        self._execute(
+            "INSERT INTO coordination (key, value, expires_at) VALUES (?, ?, ?)"
+            " ON CONFLICT (key) DO UPDATE SET value = excluded.value,"
+            " expires_at = excluded.expires_at",
+            (key, value, expires_at),
+        )
+
+    def delete_key(self, key: str) -> bool:
+        return self._execute("DELETE FROM coordination WHERE key = ?", (key,)).rowcount == 1
