@@ -179,7 +179,7 @@ class FourMethodAdapter(BaseDistributedAdapter):
             while True:
                 message = await self.call("take", self._take)
                 if message is None:
-                    await clock.sleep(0.5)
+                    await clock.sleep(2.0)
                     continue
                 task = asyncio.create_task(self._handle(handler, message))
                 handling.add(task)

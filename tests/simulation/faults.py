@@ -132,7 +132,7 @@ class Gate:
     async def _travel(self) -> None:
         """Spend the time of half a round trip; stand still while paused; stay away when dead."""
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(self._faults.rng.random() * 0.02)
+        await asyncio.sleep(0.001 + self._faults.rng.random() * 0.02)
         while loop.time() < self._paused_until:
             await asyncio.sleep(self._paused_until - loop.time())
         if self.is_dead:

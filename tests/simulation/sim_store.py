@@ -16,7 +16,7 @@ from flowcraft.local.store import LocalQueue, LocalStore
 from flowcraft.local.waker import Waker
 from flowcraft.memory.tables import MemoryTables
 from flowcraft.ports.contract import encode_job
-from flowcraft.ports.queue import Outgoing
+from flowcraft.ports.queue import Delivery, Outgoing
 from flowcraft.ports.store import Arrived, Commit, CommitResult, End, Load, Loaded, Propagation
 from flowcraft.ports.transition import Transition, TransitionResult
 from flowcraft.status import RunHeader
@@ -126,6 +126,17 @@ class SimQueue(LocalQueue):
         self._store = store
         self._faults = faults
         self._sim_gate = gate
+        self._taken_at: dict[Any, float] = {}
+
+    async def extend(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
+        """Refuse what is held for longer than the broker allows."""
+        now = self._clock.now()
+        kept = []
+        for delivery in deliveries:
+            since = self._taken_at.setdefault(delivery.handle, now)
+            is_late = now - since > self.longest_unacknowledged_seconds
+            kept.append(not is_late and all(await super().extend([delivery])))
+        return kept
 
     async def send(self, jobs: Sequence[Outgoing]) -> None:
         for outgoing in jobs:

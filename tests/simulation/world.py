@@ -74,6 +74,8 @@ class Setup:
     has_delays: bool = True
     longest_unacknowledged_seconds: float = float("inf")
     longest_seconds: float = 20_000.0
+    cancel_at: float | None = None
+    is_purged: bool = False
     is_traced: bool = False
 
 
@@ -140,6 +142,8 @@ class World:
             clock=SimClock(random.Random(f"{setup.seed} {name}"), name),
             worker_name=name,
             sweep_interval_seconds=SWEEP_SECONDS,
+            # Without delays of the queue's own, every retry and sleep is a timer to promote.
+            poll_seconds=60.0 if setup.has_delays and setup.mode != "contract" else 2.0,
             concurrency=8,
             max_deliveries=60,
             continue_nodes=self.rng.choice((1, 3, 64)),
@@ -178,21 +182,38 @@ class World:
         await self._submit(client)
         loop = asyncio.get_running_loop()
         answered: set[tuple[str, str]] = set()
-        while loop.time() < self.setup.longest_seconds:
-            header = await self._header(client)
-            if header.is_over and header.is_announced and not self._is_busy():
-                break
+        while not await self._is_over(client):
+            if loop.time() > self.setup.longest_seconds:
+                return self._ended(None, ["the run did not end"])
+            if self.setup.cancel_at is not None and loop.time() >= self.setup.cancel_at:
+                await client.runs.cancel(RUN_ID)
             await self._answer_waits(client, answered)
-            await asyncio.sleep(0.5 if loop.time() < 100 else 5)
-        else:
-            return self._ended(None, ["the run did not end, or its messages did not"])
-        problems = list(self.tables.violations)
+            await asyncio.sleep(0.5 if loop.time() < 20 else 10)
         observed = await self._observe(client, RUN_ID)
-        for run_id in await self._descendants(client, RUN_ID):
-            (child,) = await client.ports.store.headers([run_id])
-            if child is not None and not child.is_over:
-                problems.append(f"child {run_id} goes on after the end of the run")
-        return self._ended(observed, problems)
+        if self.setup.is_purged:
+            await client.runs.purge(RUN_ID)
+        while self._is_busy():
+            if loop.time() > 2 * self.setup.longest_seconds:
+                return self._ended(observed, ["the run ended, and its messages did not"])
+            await asyncio.sleep(10)
+        return self._ended(observed, await self._look_again(client, observed))
+
+    async def _is_over(self, client: BaseDistributedAdapter) -> bool:
+        """Whether the run and all below it ended and were announced."""
+        for run_id in [RUN_ID, *await self._descendants(client, RUN_ID)]:
+            (header,) = await client.ports.store.headers([run_id])
+            if header is not None and not (header.is_over and header.is_announced):
+                return False
+        return True
+
+    async def _look_again(self, client: BaseDistributedAdapter, first: Observed) -> list[str]:
+        """What changed after the end, when every message is gone."""
+        problems = list(self.tables.violations)
+        if self.setup.is_purged:
+            problems += [f"{run_id} came back after the purge" for run_id in self.tables.runs]
+        elif await self._observe(client, RUN_ID) != first:
+            problems.append("what is known of the run changed after its end")
+        return problems
 
     def _ended(self, observed: Observed | None, problems: list[str]) -> Ended:
         return Ended(
@@ -202,11 +223,6 @@ class World:
 
     def _is_busy(self) -> bool:
         return bool(self.tables.jobs or self.server.messages)
-
-    async def _header(self, client: BaseDistributedAdapter) -> RunHeader:
-        (header,) = await client.ports.store.headers([RUN_ID])
-        assert header is not None
-        return header
 
     async def _submit(self, client: BaseDistributedAdapter) -> None:
         case = self.setup.case

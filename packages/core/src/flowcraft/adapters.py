@@ -19,7 +19,7 @@ import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import msgspec
@@ -27,8 +27,6 @@ import msgspec
 from flowcraft.errors import SettingsError, UnknownAdapterError
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from flowcraft.adapter.base import BaseDistributedAdapter
     from flowcraft.adapter.options import RuntimeOptions
 

@@ -13,26 +13,358 @@ The same object is what a worker is started with: `flowcraft worker orders:app`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from flowcraft.blueprint import Blueprint
 from flowcraft.builder import Flow
 from flowcraft.client.book import BlueprintBook
-from flowcraft.client.choice import AdapterChoice
 from flowcraft.clock import Clock, SystemClock
 from flowcraft.errors import SettingsError
 from flowcraft.expressions import Expressions
 from flowcraft.nodes import NodeRegistry
-from flowcraft.nodes import node as attach_options
+from flowcraft.nodes import node as with_options
 
+# What talks to a backend is imported when an application first does, so that `import flowcraft`
+# stays cheap.
 if TYPE_CHECKING:
+    from flowcraft.adapter.base import BaseDistributedAdapter
+    from flowcraft.adapter.options import RuntimeOptions
     from flowcraft.client.connection import Connection
     from flowcraft.client.handle import RunHandle
+    from flowcraft.memory.adapter import MemoryBackend
     from flowcraft.worker import Worker
 
 ImplementationT = TypeVar("ImplementationT", bound=Callable[..., Any])
-Lifespan = Callable[["Flowcraft"], AbstractAsyncContextManager[Any]]
-"""Opens what nodes share, once in each worker process; what it yields is what `Depends` finds."""
+Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
+
+DAY_SECONDS = 86_400.0
+
+
+class Flowcraft:
+    """An application: what its workers and its clients have in common.
+
+    Args:
+        adapter: Name of the adapter; `sqlite` if neither this nor a URL is given. The command
+            line and the environment (`FLOWCRAFT_ADAPTER`, `FLOWCRAFT_URL`) win over it.
+        url: Where it connects; the scheme names the adapter too.
+        lifespan: Opens what nodes share, once in each worker process; what it yields is where
+            `Depends` looks.
+        functions: Python callables that expressions may call by name.
+        allow_comprehensions: Whether expressions may use `map`, `filter`, `all` and `exists`;
+            for blueprints that are trusted.
+        concurrency: Activations in progress at once in one worker, at least 1.
+        sweep_interval_seconds: How often a worker looks for runs that nobody moves.
+        max_deliveries: Counted deliveries of one attempt before its activation fails.
+        missing_seconds: How long an activation waits for a worker that has its node.
+        drain_seconds: How long a worker lets nodes finish after it was told to stop.
+        clock: Time and chance.
+        settings: Options of the adapter, such as `lease_seconds`.
+
+    Connects when it is first used, and belongs to one event loop until it is closed.
+
+    Attributes:
+        registry: The nodes, by their `uses` key.
+
+    Raises:
+        SettingsError: A number is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        adapter: str | None = None,
+        url: str | None = None,
+        lifespan: Lifespan | None = None,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+        allow_comprehensions: bool = False,
+        concurrency: int = 50,
+        sweep_interval_seconds: float = 30.0,
+        max_deliveries: int = 5,
+        missing_seconds: float = DAY_SECONDS,
+        drain_seconds: float = 30.0,
+        clock: Clock | None = None,
+        **settings: Any,
+    ) -> None:
+        self.registry = NodeRegistry()
+        self._adapter = adapter
+        self._url = url
+        self._settings = settings
+        self._lifespan = lifespan
+        self._expressions = Expressions(
+            functions=functions or {}, allow_comprehensions=allow_comprehensions
+        )
+        self._concurrency = _at_least_one("concurrency", concurrency)
+        self._drain_seconds = drain_seconds
+        if not sweep_interval_seconds > 0:
+            raise SettingsError(
+                f"sweep_interval_seconds={sweep_interval_seconds!r}: a number above 0"
+            )
+        self._options: dict[str, Any] = {
+            "sweep_interval_seconds": sweep_interval_seconds,
+            "max_deliveries": _at_least_one("max_deliveries", max_deliveries),
+            "missing_seconds": missing_seconds,
+        }
+        self._clock = clock or SystemClock()
+        self._book = BlueprintBook(self._expressions, self.registry)
+        self._connection: Connection | None = None
+        self._connecting = asyncio.Lock()
+        self._memory: MemoryBackend | None = None
+
+    # -- what it consists of
+
+    def add(
+        self, source: Flow | Blueprint | str | bytes | Mapping[str, Any], *, replace: bool = False
+    ) -> str:
+        """Add a flow with its nodes, or a blueprint as an object, a mapping or JSON.
+
+        Names that lead out of it, of nodes and subflows, may be added later; they are checked
+        when it is first submitted, and when a worker starts.
+
+        Args:
+            source: The flow or blueprint.
+            replace: Take the place of another one of its id. Runs keep what they began with.
+
+        Returns:
+            Its id, under which it is submitted.
+
+        Raises:
+            BlueprintError: It makes no sense, or its id is taken; lists every problem.
+            RegistrationError: A key of its nodes is taken.
+        """
+        if isinstance(source, Flow):
+            blueprint_id = self._book.add(source.to_blueprint(), replace=replace)
+            self.registry.include(source.registry)
+            return blueprint_id
+        return self._book.add(source, replace=replace)
+
+    @overload
+    def node(self, implementation: ImplementationT, /) -> ImplementationT: ...
+
+    @overload
+    def node(
+        self,
+        *,
+        uses: str | None = None,
+        attempts: int | None = None,
+        retry_delay_seconds: float | None = None,
+        timeout_seconds: float | None = None,
+        retry_on: type[BaseException] | Sequence[type[BaseException]] | None = None,
+        quick: bool = False,
+        cpu: bool = False,
+    ) -> Callable[[ImplementationT], ImplementationT]: ...
+
+    def node(
+        self,
+        implementation: Any = None,
+        /,
+        *,
+        uses: str | None = None,
+        attempts: int | None = None,
+        retry_delay_seconds: float | None = None,
+        timeout_seconds: float | None = None,
+        retry_on: type[BaseException] | Sequence[type[BaseException]] | None = None,
+        quick: bool = False,
+        cpu: bool = False,
+    ) -> Any:
+        """Register a function or class as a node, for blueprints that name it by its key.
+
+        A flow registers the functions it is built from by itself.
+
+        Args:
+            implementation: The function or class, when the decorator is used bare.
+            uses: Key under which blueprints name it; the qualified name if not given.
+            attempts: Attempts in all, at least 1.
+            retry_delay_seconds: Delay before the second attempt, doubled for each further one.
+            timeout_seconds: Bound of one attempt.
+            retry_on: Exception types worth another attempt; all of them if not given.
+            quick: Run a function that is not async on the event loop, without a thread.
+            cpu: Run a function that is not async in a process pool, where the worker has one.
+
+        Raises:
+            RegistrationError: The key is taken, or a parameter or option does not fit.
+        """
+        if implementation is not None:
+            self.registry.register(implementation)
+            return implementation
+        attach = with_options(
+            uses=uses,
+            attempts=attempts,
+            retry_delay_seconds=retry_delay_seconds,
+            timeout_seconds=timeout_seconds,
+            retry_on=retry_on,
+            quick=quick,
+            cpu=cpu,
+        )
+
+        def register(decorated: ImplementationT) -> ImplementationT:
+            self.registry.register(attach(decorated))
+            return decorated
+
+        return register
+
+    @property
+    def blueprints(self) -> tuple[str, ...]:
+        """The ids of the blueprints that were added."""
+        return tuple(self._book)
+
+    # -- runs
+
+    async def submit(
+        self,
+        blueprint_id: str,
+        payload: Any = None,
+        *,
+        run_id: str | None = None,
+        idempotency_key: str | None = None,
+        deadline_seconds: float | None = None,
+    ) -> RunHandle:
+        """Start a run.
+
+        Args:
+            blueprint_id: What it follows.
+            payload: The input of its start nodes; the keys of a mapping are context keys too.
+            run_id: Its id, 1 to 200 bytes without "/"; a fresh one if not given.
+            idempotency_key: Submitting again with the same key gives the same run.
+            deadline_seconds: When it fails if it has not ended; the blueprint's own if not given.
+
+        Raises:
+            UnknownBlueprintError: Nobody added the blueprint.
+            BlueprintError: It names nodes or subflows that nobody registered.
+            ValueNotStorableError: The payload is not strict JSON.
+            IdempotencyConflictError: The run exists, with another blueprint or payload.
+            RunError: The id or the deadline does not fit.
+        """
+        connection = await self._connect()
+        run_id = await connection.submitter.submit(
+            blueprint_id,
+            payload,
+            run_id=run_id,
+            idempotency_key=idempotency_key,
+            deadline_seconds=deadline_seconds,
+        )
+        return self.run(run_id)
+
+    def run(self, run_id: str) -> RunHandle:
+        """The handle of a run that was submitted before, by whatever process."""
+        from flowcraft.client.handle import RunHandle
+
+        async def adapter() -> BaseDistributedAdapter:
+            return (await self._connect()).adapter
+
+        return RunHandle(run_id, adapter)
+
+    # -- connecting
+
+    async def connect(self, *, adapter: str | None = None, url: str | None = None) -> None:
+        """Connect to the backend; the first use does so too. Errors come early this way.
+
+        Args:
+            adapter: As given on a command line, which wins over environment and application.
+            url: Likewise.
+
+        Raises:
+            UnknownAdapterError: The adapter is not installed; says how to install it.
+            SettingsError: An option does not exist or does not fit.
+            BackendError: The backend cannot be used; says what to do.
+        """
+        await self._connect(adapter=adapter, url=url)
+
+    async def aclose(self) -> None:
+        """Let go of the backend; the application can connect again."""
+        async with self._connecting:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                await connection.aclose()
+
+    async def __aenter__(self) -> Flowcraft:
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+    async def _connect(self, *, adapter: str | None = None, url: str | None = None) -> Connection:
+        async with self._connecting:
+            if self._connection is None:
+                from flowcraft.client.connection import Connection
+
+                made = self._make_adapter(self._runtime_options(), adapter=adapter, url=url)
+                self._connection = await Connection.open(made, self._book)
+            return self._connection
+
+    # -- workers
+
+    def worker(
+        self,
+        *,
+        concurrency: int | None = None,
+        name: str | None = None,
+        adapter: str | None = None,
+        url: str | None = None,
+    ) -> Worker:
+        """Make a worker of this application; `await worker.run()` until it is told to stop.
+
+        Args:
+            concurrency: Activations in progress at once; the application's if not given.
+            name: How it calls itself in logs and leases.
+            adapter: As given on a command line, which wins over environment and application.
+            url: Likewise.
+
+        Raises:
+            SettingsError: `concurrency` is below 1.
+        """
+        from flowcraft.worker import Worker
+
+        def make_adapter(options: RuntimeOptions) -> BaseDistributedAdapter:
+            return self._make_adapter(options, adapter=adapter, url=url)
+
+        return Worker(
+            name=name or f"worker-{os.getpid()}",
+            registry=self.registry,
+            book=self._book,
+            concurrency=(
+                self._concurrency
+                if concurrency is None
+                else _at_least_one("concurrency", concurrency)
+            ),
+            make_adapter=make_adapter,
+            make_options=self._runtime_options,
+            lifespan=self._lifespan,
+            drain_seconds=self._drain_seconds,
+        )
+
+    def _runtime_options(self, **more: Any) -> RuntimeOptions:
+        from flowcraft.adapter.options import RuntimeOptions
+
+        options = {
+            "registry": self.registry,
+            "expressions": self._expressions,
+            "clock": self._clock,
+            **self._options,
+            **more,
+        }
+        return RuntimeOptions(**options)
+
+    def _make_adapter(
+        self, options: RuntimeOptions, *, adapter: str | None, url: str | None
+    ) -> BaseDistributedAdapter:
+        from flowcraft.client.choice import AdapterChoice, resolve
+        from flowcraft.client.connection import make_adapter
+        from flowcraft.memory.adapter import MemoryBackend
+
+        spec, settings = resolve(
+            AdapterChoice(adapter=self._adapter, url=self._url, options=self._settings),
+            command_line=AdapterChoice(adapter=adapter, url=url),
+        )
+        if self._memory is None:
+            self._memory = MemoryBackend()
+        return make_adapter(spec, settings, options, self._memory)
+
+
+def _at_least_one(name: str, value: int) -> int:
+    if type(value) is not int or value < 1:
+        raise SettingsError(f"{name}={value!r}: a whole number from 1 on")
+    return value

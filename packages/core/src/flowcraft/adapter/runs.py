@@ -14,7 +14,7 @@ from flowcraft.adapter.run_view import RunView
 from flowcraft.engine.activation import ERRORS, parse_activation
 from flowcraft.engine.names import walk_path
 from flowcraft.engine.record import ErrorInfo, decode_record
-from flowcraft.errors import RunDeadlineError, UnknownRunError
+from flowcraft.errors import RunDeadlineError, RunError, UnknownRunError
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Outgoing
 from flowcraft.ports.store import End, Load, NewRun
@@ -127,6 +127,30 @@ class Runs:
             return None
         await self.announce(run_id)
         return header.status
+
+    async def purge(self, run_id: str) -> bool:
+        """Remove an ended run with everything below it. Whether it was there and ended.
+
+        A tree goes as a whole, from its root: a child that is gone while its parent is there
+        would be made again.
+
+        Raises:
+            RunError: The run is a child; purge its root.
+        """
+        store = self._parts.ports.store
+        (header,) = await store.headers([run_id])
+        if header is None or not header.is_over:
+            return False
+        if header.parent is not None:
+            raise RunError(f"run {run_id!r} is a child of {header.parent.run_id!r}: purge that")
+        await self.announce(run_id)
+        tree = [run_id]
+        for above in tree:
+            tree += await store.children(above)
+        for below in reversed(tree):
+            await self.cancel(below)
+            await store.purge([below])
+        return True
 
     async def end_if_late(self, header: RunHeader) -> bool:
         """Fail a run whose deadline is over. Whether it was."""

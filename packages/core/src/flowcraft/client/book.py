@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 from flowcraft.blueprint import Blueprint, load_blueprint, to_json, validate
 from flowcraft.engine.program import Program
@@ -29,7 +30,7 @@ class BlueprintBook:
         self._blueprints: dict[str, Blueprint] = {}
         self._programs: dict[str, Program] = {}
 
-    def add(self, source: Blueprint | str | bytes | dict[str, object], *, replace: bool) -> str:
+    def add(self, source: Blueprint | str | bytes | Mapping[str, Any], *, replace: bool) -> str:
         """Load a blueprint; its id.
 
         Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from flowcraft.adapter.base import BaseDistributedAdapter
@@ -15,13 +16,19 @@ from flowcraft.status import RunResult, Status
 class RunHandle:
     """A run by its id. Making one asks nothing; each method says whether there is such a run.
 
+    Args:
+        run_id: The id.
+        connect: Gives the adapter that knows of it.
+
     Attributes:
         run_id: The id, under which any process finds the run again: `app.run(run_id)`.
     """
 
-    def __init__(self, run_id: str, adapter: BaseDistributedAdapter) -> None:
+    def __init__(
+        self, run_id: str, connect: Callable[[], Awaitable[BaseDistributedAdapter]]
+    ) -> None:
         self.run_id = run_id
-        self._adapter = adapter
+        self._connect = connect
 
     async def result(self, timeout: float | None = None) -> RunResult:
         """Wait for the end of the run, and give its result: of a failed run too.
@@ -33,8 +40,9 @@ class RunHandle:
             UnknownRunError: No such run, or it was purged.
             RunNotFinishedError: It had not ended in time.
         """
-        await wait_for_end(self._adapter, self.run_id, timeout_seconds=timeout)
-        return await self._adapter.runs.result_of(self.run_id)
+        adapter = await self._connect()
+        await wait_for_end(adapter, self.run_id, timeout_seconds=timeout)
+        return await adapter.runs.result_of(self.run_id)
 
     async def status(self) -> Status:
         """Ask how the run stands.
@@ -45,7 +53,7 @@ class RunHandle:
         Raises:
             UnknownRunError: No such run, or it was purged.
         """
-        return await status_of(self._adapter, self.run_id)
+        return await status_of(await self._connect(), self.run_id)
 
     async def explain(self) -> Explanation:
         """Work out why the run is where it is, activation by activation.
@@ -53,7 +61,7 @@ class RunHandle:
         Raises:
             UnknownRunError: No such run, or it was purged.
         """
-        return await explain(self._adapter, self.run_id)
+        return await explain(await self._connect(), self.run_id)
 
     async def cancel(self) -> Status:
         """Cancel the run, unless it is over; the status that then stands.
@@ -61,7 +69,8 @@ class RunHandle:
         Raises:
             UnknownRunError: No such run, or it was purged.
         """
-        status = await self._adapter.runs.cancel(self.run_id)
+        adapter = await self._connect()
+        status = await adapter.runs.cancel(self.run_id)
         if status is None:
             raise UnknownRunError(no_run(self.run_id))
         return status
@@ -90,7 +99,8 @@ class RunHandle:
             AmbiguousResumeError: Several waits are open, and none was named.
             RunError: The node is no wait.
         """
-        return await self._adapter.resume_with_action(
+        adapter = await self._connect()
+        return await adapter.resume_with_action(
             self.run_id, action, output, node_id, scope
         )
 

@@ -1,8 +1,8 @@
 """What the registry of adapters knows of the memory adapter, and its settings.
 
-    URL      memory://?lease_seconds=10
-    options  lease_seconds        30     how long a message is held without a heartbeat
-             largest_value_bytes  none   to meet another backend's limit in a test
+URL      memory://?lease_seconds=10
+options  lease_seconds        30     how long a message is held without a heartbeat
+         largest_value_bytes  none   to meet another backend's limit in a test
 """
 
 from __future__ import annotations

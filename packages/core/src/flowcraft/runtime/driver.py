@@ -35,3 +35,382 @@ from flowcraft.runtime.signals import Signals
 from flowcraft.runtime.state import Ready, RunState
 from flowcraft.runtime.suspending import SUSPENDING, Suspender, payload_names
 from flowcraft.status import FinalStatus, RunHeader, RunResult, Status
+
+BREATH = 64
+"""Activations moved by one task before others get their turn."""
+
+_NOTHING_LOADED = Loaded(None)
+
+
+class Driver:
+    """One run.
+
+    Args:
+        environment: What all runs share.
+        programs: The program of every blueprint that the run may start as a child, by id.
+        program: The run's own.
+        run_id: Its id.
+        payload: Its payload.
+        deadline_seconds: How long it may take; None leaves that to its blueprint.
+
+    Raises:
+        ValueNotStorableError: The payload is not strict JSON, or too large.
+
+    Attributes:
+        done: Is done when the run has ended.
+        error: Why it failed.
+        children: Child runs, by activation key and attempt.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        programs: Mapping[str, Program],
+        program: Program,
+        *,
+        run_id: str,
+        payload: Any,
+        deadline_seconds: float | None,
+    ) -> None:
+        self._environment = environment
+        self._programs = programs
+        self._clock = environment.clock
+        encoded, context = _encode_payload(payload, run_id, environment.largest_value)
+        now = self._clock.now()
+        self._run = RunView.of(
+            RunHeader(
+                run_id=run_id,
+                blueprint_id=program.blueprint.id,
+                blueprint_hash=program.hash,
+                created_at=now,
+                deadline_at=deadline_at(program.blueprint.metadata, now, deadline_seconds),
+            ),
+            program,
+        )
+        self._state = state = RunState(program, encoded, context)
+        self._reader = Reader(state)
+        self.signals = Signals(run_id, state)
+        self._performer = Performer(environment, state, self._reader)
+        self._suspender = Suspender(self._clock, self._reader, self.signals, self._open_child)
+        self._keys: dict[str, tuple[str, ...]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._deadline: asyncio.Task[None] | None = None
+        self._final: FinalStatus | None = None
+        self._result: RunResult | None = None
+        self._loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[None] = self._loop.create_future()
+        self.error: ErrorInfo | None = None
+        self.children: dict[tuple[str, int], Driver] = {}
+
+    # -- what others ask
+
+    @property
+    def run_id(self) -> str:
+        """Id of the run."""
+        return self._run.run_id
+
+    @property
+    def blueprint_id(self) -> str:
+        """Id of its blueprint."""
+        return self._run.header.blueprint_id
+
+    @property
+    def records(self) -> Mapping[str, Record]:
+        """What is recorded, by activation key."""
+        return self._state.records
+
+    def status(self) -> Status:
+        """The status, with `waiting` told from `running` exactly."""
+        if self._final is not None:
+            return self._final
+        suspended = self._suspender.suspended
+        if len(suspended) < max(1, len(self._tasks)):
+            return "running"
+        is_idle = all(self._suspender.is_idle(key) for key in suspended)
+        return "waiting" if is_idle else "running"
+
+    def result(self) -> RunResult:
+        """How the ended run ended; the same each time."""
+        if self._result is None:
+            assert self._final is not None
+            errors = self._state.passed_over()
+            if self.error is not None:
+                errors.append(self.error)
+            self._result = RunResult(
+                run_id=self.run_id,
+                status=self._final,
+                output=self._reader.run_output() if self._final == "completed" else None,
+                context=self._reader.whole_context(),
+                errors=errors,
+            )
+        return self._result
+
+    def value(self, stored: bytes) -> Any:
+        """What a stored value says."""
+        return values.decode(self._reader.plain(stored))
+
+    def named(self, name: str) -> bytes:
+        """What a name means in the ended run, as JSON."""
+        return self._reader.named(name)
+
+    # -- start and end
+
+    def start(self) -> None:
+        """Make the start nodes ready."""
+        at = self._run.header.deadline_at
+        if at is not None:
+            self._deadline = self._loop.create_task(self._expire(at))
+        self._spawn([Ready(node) for node in self._run.program.plan.starts])
+
+    async def _expire(self, at: float) -> None:
+        while (left := at - self._clock.now()) > 0:
+            await self._clock.sleep(left)
+        allowed = at - self._run.header.created_at
+        message = f"the run took longer than its {allowed:g} s"
+        self._end("failed", ErrorInfo("", message, type=RunDeadlineError.__name__))
+
+    def cancel(self) -> Status:
+        """Cancel the run unless it is over; the status that then stands."""
+        self._end("cancelled", None)
+        return self.status()
+
+    def _end(self, status: FinalStatus, error: ErrorInfo | None) -> None:
+        """Write the final status if none is; stop what executes, and the children."""
+        if self._final is not None:
+            return
+        self._final = status
+        self.error = error
+        if self._deadline is not None:
+            self._deadline.cancel()
+        for task in self._tasks:
+            task.cancel()
+        for child in self.children.values():
+            child.cancel()
+        if not self.done.done():
+            self.done.set_result(None)
+
+    # -- moving
+
+    def _spawn(self, ready: Sequence[Ready]) -> None:
+        for one in ready:
+            self._tasks.add(self._loop.create_task(self._chain(one)))
+
+    async def _chain(self, first: Ready) -> None:
+        """Move an activation, and what becomes ready by it, one after the other."""
+        try:
+            moved = 0
+            ready = await self._move(first)
+            while ready:
+                if len(ready) > 1:
+                    self._spawn(ready[1:])
+                moved += 1
+                if moved % BREATH == 0:
+                    await self._clock.sleep(0)
+                ready = await self._move(ready[0])
+        except asyncio.CancelledError:
+            self._end("cancelled", None)  # where it was not the end that cancelled this task
+            raise
+        except BaseException as fault:
+            self._give_up(fault)
+            raise
+        finally:
+            task = asyncio.current_task()
+            assert task is not None
+            self._tasks.discard(task)
+        if not self._tasks and self._final is None:
+            self._give_up(RuntimeError(f"run {self.run_id!r}: nothing is ready, and no end"))
+
+    def _give_up(self, fault: BaseException) -> None:
+        """A fault of ours, not of a node: whoever waits for the run gets it."""
+        if not self.done.done():
+            self.done.set_exception(fault)
+        self._end("failed", ErrorInfo("", str(fault), type=type(fault).__name__))
+
+    async def _move(self, ready: Ready) -> list[Ready]:
+        """Move one activation to its record; what is ready by it."""
+        move = self._new_move(ready)
+        while self._final is None:
+            try:
+                if move.kind in SUSPENDING:
+                    done = await self._suspender.perform(move, self._reload)
+                else:
+                    done = await self._performer.perform(move)
+                if self._final is not None:
+                    break
+                return self._settle(move, self._completed(move, done), move.writes)
+            except FatalError as error:
+                if self._final is None:
+                    self._fail(move, error.info)
+                break
+            except AttemptError as failure:
+                if self._final is not None:
+                    break
+                if not attempts.may_retry(
+                    move.config, move.attempt, retryable=failure.is_retryable
+                ):
+                    return self._failed(move, failure)
+                await self._clock.sleep(self._delay(move, failure.error))
+                move.attempt += 1
+                move.writes = {}
+                self._reload(move)
+        return []
+
+    def _new_move(self, ready: Ready) -> Move:
+        activation = parse_activation(ready.target)
+        loaded = _NOTHING_LOADED
+        if ready.slots:
+            loaded = loaded._replace(slots=ready.slots, winner=ready.winner)
+        move = new_move(
+            self._run, activation, loaded, via="", token="", is_counted=False,
+            value_in_hand=ready.value, member_in_hand=ready.member,
+        )  # fmt: skip
+        if not move.node.is_self_contained:
+            self._reload(move)
+        return move
+
+    def _reload(self, move: Move) -> None:
+        """Look at the context that the activation reads by name, as it is now."""
+        node = move.node
+        keys = self._keys.get(node.plan.id)
+        if keys is None:
+            keys = self._keys[node.plan.id] = _context_keys(node, move)
+        if keys:
+            move.loaded = move.loaded._replace(context=self._reader.snapshot(keys))
+
+    def _open_child(self, move: Move, payload: Any) -> Driver:
+        child = Driver(
+            self._environment,
+            self._programs,
+            self._programs[str(move.params["blueprintId"])],
+            run_id=Runs.child_id(self.run_id, move.key, move.attempt),
+            payload=payload,
+            deadline_seconds=None,
+        )
+        self.children[move.key, move.attempt] = child
+        child.start()
+        return child
+
+    # -- recording
+
+    def _settle(
+        self, move: Move, record: Record, writes: Mapping[str, bytes | None]
+    ) -> list[Ready]:
+        state = self._state
+        state.write(move.key, record, writes)
+        ready = state.follow(move.activation, record)
+        if state.is_complete:
+            self._end("completed", None)
+            return []
+        return ready
+
+    def _completed(self, move: Move, done: Performed) -> Record:
+        """The record of a completed activation, with its edges decided.
+
+        Raises:
+            FatalError: An expression of an edge failed.
+        """
+        taken: tuple[int, ...] = ()
+        skipped: tuple[int, ...] = ()
+        carried: dict[int, Raw] = {}
+        items = done.items
+        if move.is_item:
+            items = self._reader.items_of(move)
+        elif move.kind != "scatter":
+            taken, skipped, carried = self._edges(move, done)
+        winner = move.loaded.winner
+        return Record(
+            outcome="completed",
+            output=NULL if done.gathered is not None else Raw(done.output),
+            action=done.action,
+            taken=taken,
+            skipped=skipped,
+            values=carried,
+            attempt=move.attempt,
+            winner=int(winner) if winner is not None else None,
+            items=items,
+            gathered=done.gathered,
+        )
+
+    def _edges(
+        self, move: Move, done: Performed
+    ) -> tuple[tuple[int, ...], tuple[int, ...], dict[int, Raw]]:
+        conditions, transforms = move.node.conditions, move.node.transforms
+        evaluator = (
+            self._reader.evaluator(move, done.output, done.action)
+            if conditions or transforms
+            else None
+        )
+
+        def holds(edge: EdgePlan) -> bool:
+            assert evaluator is not None
+            return truthy(evaluator(conditions[edge.index], edge))
+
+        decided = route(self._run.program.plan, move.activation, done.action, holds)
+        carried: dict[int, Raw] = {}
+        for edge in decided.taken:
+            transform = transforms.get(edge.index)
+            if transform is not None and evaluator is not None:
+                value = evaluator(transform, edge)
+                what = f"transform of edge {edge.index} {edge.source!r} -> {edge.target!r}"
+                try:
+                    carried[edge.index] = Raw(values.encode(value, what=what))
+                except FlowcraftError as error:
+                    raise FatalError(error_info(move, error)) from error
+        return (
+            tuple(edge.index for edge in decided.taken),
+            tuple(edge.index for edge in decided.skipped),
+            carried,
+        )
+
+    # -- failing
+
+    def _delay(self, move: Move, error: BaseException) -> float:
+        """How long to wait before the next attempt."""
+        if isinstance(error, RetryAfter):
+            return max(0.0, error.delay_seconds)
+        chance = self._clock.chance()
+        return attempts.delay_seconds(move.config, move.attempt, chance=chance)
+
+    def _failed(self, move: Move, failure: AttemptError) -> list[Ready]:
+        """After the last attempt: the fallback, the next item, or the end of the run."""
+        error = error_info(move, failure.error)
+        if move.node.plan.fallback is not None:
+            input_ = move.input if move.input is not None else self._reader.input_of(move)
+            record = Record(outcome="caught", attempt=move.attempt, error=error, input=Raw(input_))
+            note = msgspec.json.encode(msgspec.to_builtins(error))
+            return self._settle(move, record, {CATCH_ERROR: note})
+        if move.is_item and move.node.goes_on_past_failed_items:
+            items = self._reader.items_of(move)
+            record = Record(outcome="failed", attempt=move.attempt, error=error, items=items)
+            return self._settle(move, record, {})
+        self._fail(move, error)
+        return []
+
+    def _fail(self, move: Move, error: ErrorInfo) -> None:
+        """Record a failure that nobody catches, and end the run with it."""
+        record = Record(outcome="failed", attempt=move.attempt, error=error)
+        self._state.write(move.key, record, {})
+        self._end("failed", error)
+
+
+def _context_keys(node: NodeProgram, move: Move) -> tuple[str, ...]:
+    """The context keys that an activation may read by name."""
+    groups = [*(node.inputs or {}).values(), *node.reads.values()]
+    if move.kind == "subflow":
+        groups += (payload_names(move.run.program, move.params) or {}).values()
+    keys = (candidate.key for group in groups for candidate in group)
+    return tuple(dict.fromkeys(key for key in keys if key is not None))
+
+
+def _encode_payload(
+    payload: Any, run_id: str, largest_value: int | None
+) -> tuple[bytes, dict[str, bytes]]:
+    """The payload as JSON, and the context that a run begins with."""
+    what = f"payload of run {run_id!r}"
+    encoded = values.encode(payload, what=what, limit_bytes=largest_value)
+    context: dict[str, bytes] = {}
+    if isinstance(payload, Mapping):
+        for key, value in payload.items():
+            check_key(key)
+            context[key] = values.encode(value, what=f"context key {key!r}")
+    return encoded, context

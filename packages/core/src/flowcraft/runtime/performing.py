@@ -61,8 +61,7 @@ class Performer:
         implementation = self._environment.registry.get(move.uses)
         if implementation is None:
             error = ImplementationMissingError(
-                f"this process has no implementation of {move.uses!r}. Register one under "
-                "that key"
+                f"this process has no implementation of {move.uses!r}. Register one under that key"
             )
             raise AttemptError(error, is_retryable=False)
         input_ = move.input = self._reader.input_of(move)
@@ -109,9 +108,7 @@ class Performer:
         except AttemptError as failure:
             late = failure.error
             if not (
-                is_last
-                and isinstance(late, NodeTimeoutError)
-                and implementation.has_own_fallback
+                is_last and isinstance(late, NodeTimeoutError) and implementation.has_own_fallback
             ):
                 raise
             fall_back = implementation.fall_back(
@@ -146,7 +143,7 @@ class Performer:
                 return await code
             async with asyncio.timeout(timeout_ms / 1000) as limit:
                 return await code
-        except Exception as error:  # noqa: BLE001 - a node may raise anything: its failure, not ours
+        except Exception as error:  # a node may raise anything: its failure, not ours
             move.writes = {}
             if limit is not None and isinstance(error, TimeoutError) and limit.expired():
                 late = NodeTimeoutError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flowcraft import values
@@ -22,6 +22,7 @@ from flowcraft.engine.names import (
     Candidate,
     Place,
     input_candidates,
+    outside_place,
     output_place,
     stand_in,
     walk_path,
@@ -106,14 +107,20 @@ class Reader:
 
         Context keys are read as they were when the activation was loaded, below its own writes.
         """
-        return self._first(group, {**move.loaded.context, **move.writes}, move.activation)
+        context = {**move.loaded.context, **move.writes}
+        plan, activation = self._plan, move.activation
+        return self._first(group, context, lambda node: output_place(plan, activation, node))
 
     def _first(
-        self, group: Sequence[Candidate], context: Mapping[str, bytes | None], reader: Activation
+        self,
+        group: Sequence[Candidate],
+        context: Mapping[str, bytes | None],
+        place_of: Callable[[str], Place | None],
     ) -> Any:
         for candidate in group:
             if candidate.node is not None:
-                stored = self._seen_from(reader, candidate.node)
+                activation = self._located(place_of(candidate.node))
+                stored = b"null" if activation is None else self.output_of(activation)
             else:
                 assert candidate.key is not None
                 found = context.get(candidate.key)
@@ -123,20 +130,17 @@ class Reader:
             return walk_path(values.decode(self.plain(stored)), candidate.path)
         return MISSING
 
-    def _seen_from(self, reader: Activation, node: str) -> bytes:
-        """The stored output of a node, as an activation sees it; null if it has none."""
-        place = output_place(self._plan, reader, node)
-        activation = self._located(place) if place is not None else None
-        return self.output_of(activation) if activation is not None else b"null"
-
-    def _located(self, place: Place) -> Activation | None:
-        """Ask each inner loop for its last iteration."""
+    def _located(self, place: Place | None) -> Activation | None:
+        """Ask each inner loop for its last iteration, and a controller for its last evaluation."""
+        if place is None:
+            return None
         scope = place.scope
         for controller in place.inner:
             last = self._state.cells.get((controller + scope, LAST))
-            if last is None or int(last) == 0:
+            index = -1 if last is None else int(last) - (controller != place.node)
+            if index < 0:
                 return None
-            scope = f"{scope}/{int(last) - 1}"
+            scope = f"{scope}/{index}"
         return Activation(place.node, scope)
 
     def evaluator(self, move: Move, output: bytes, action: str | None) -> Evaluator:
@@ -160,24 +164,19 @@ class Reader:
         sinks = self._plan.sinks
         found: dict[str, Any] = {}
         for sink in sinks:
-            activation = self._last(sink)
+            activation = self._located(outside_place(self._plan, sink))
+            assert activation is not None
             record = self._state.records.get(activation.key)
             if len(sinks) == 1 or (record is not None and record.outcome != "skipped"):
                 found[sink] = values.decode(self.plain(self.output_of(activation)))
         return found[sinks[0]] if len(sinks) == 1 else found
 
-    def _last(self, node: str) -> Activation:
-        """The activation of a top-level node; of a controller its last evaluation."""
-        if self._plan.nodes[node].kind != "loop":
-            return Activation(node)
-        last = self._state.cells.get((node, LAST), b"0")
-        return Activation(node, f"/{int(last)}")
-
     def named(self, name: str) -> bytes:
         """What a name means in an ended run, as JSON: a node's output or a context key."""
-        outside = Activation(self._plan.starts[0])
         group = input_candidates(name, self._plan.nodes)
-        value = self._first(group, self._state.context, outside)
+        value = self._first(
+            group, self._state.context, lambda node: outside_place(self._plan, node)
+        )
         return values.encode(None if value is MISSING else value, what=name)
 
     def whole_context(self) -> dict[str, Any]:

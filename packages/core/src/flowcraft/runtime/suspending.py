@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowcraft import values
@@ -55,7 +56,7 @@ class Suspender:
             return what > self._clock.now()
         return what.status() == "waiting"
 
-    async def perform(self, move: Move, reload: Any) -> Performed:
+    async def perform(self, move: Move, reload: Callable[[Move], None]) -> Performed:
         """Perform an activation, however long that takes.
 
         Args:
@@ -151,9 +152,7 @@ class Suspender:
         return Performed(values.encode(result.output, what=f"output of subflow {node!r}"))
 
 
-def payload_names(
-    program: Program, params: Any
-) -> dict[str, tuple[Candidate, ...]] | None:
+def payload_names(program: Program, params: Mapping[str, Any]) -> dict[str, tuple[Candidate, ...]] | None:
     """The meanings of the names in a subflow's `params.inputs`, `""` for a bare one."""
     mapping = params.get("inputs")
     if mapping is None:

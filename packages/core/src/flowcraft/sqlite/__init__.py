@@ -1,12 +1,12 @@
 """The SQLite adapter: one machine, many processes, no server.
 
-    adapter    the adapter, and the file that adapters of one process share
-    settings   options; which files are refused
-    writer     the thread that runs the steps, many to a transaction
-    tables     the primitives, in SQL
-    schema     tables and migrations
-    waker      wakes the other processes of the file
-    spec       what the registry knows
+adapter    the adapter, and the file that adapters of one process share
+settings   options; which files are refused
+writer     the thread that runs the steps, many to a transaction
+tables     the primitives, in SQL
+schema     tables and migrations
+waker      wakes the other processes of the file
+spec       what the registry knows
 """
 
 from flowcraft.sqlite.adapter import SqliteAdapter, SqliteBackend

@@ -130,7 +130,9 @@ def check(connection: sqlite3.Connection, path: str) -> int:
     """
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application_id not in (0, APPLICATION_ID) or (not application_id and not _is_empty(connection)):
+    if application_id not in (0, APPLICATION_ID) or (
+        not application_id and not _is_empty(connection)
+    ):
         raise BackendError(
             f"{path} is the SQLite database of another program. Give Flowcraft a file of its own"
         )

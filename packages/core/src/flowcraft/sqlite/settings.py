@@ -1,9 +1,9 @@
 """Which file, and how it is used.
 
-    SqliteSettings(path="flow.db", lease_seconds=10)
-    SqliteSettings.from_url("sqlite:///flow.db?lease_seconds=10")        relative
-    SqliteSettings.from_url("sqlite:////var/lib/flow.db")                absolute
-    SqliteSettings.from_environment()    FLOWCRAFT_URL, FLOWCRAFT_SQLITE_LEASE_SECONDS, ...
+SqliteSettings(path="flow.db", lease_seconds=10)
+SqliteSettings.from_url("sqlite:///flow.db?lease_seconds=10")        relative
+SqliteSettings.from_url("sqlite:////var/lib/flow.db")                absolute
+SqliteSettings.from_environment()    FLOWCRAFT_URL, FLOWCRAFT_SQLITE_LEASE_SECONDS, ...
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ class SqliteSettings(AdapterSettings, frozen=True, kw_only=True):
     def read_address(cls, parts: SplitResult) -> Mapping[str, Any]:
         if parts.netloc:
             raise SettingsError(
-                f"sqlite://{parts.netloc}...: a file has no host. Write sqlite:/// and a relative"
-                " path, or sqlite://// and an absolute one"
+                "URL of adapter 'sqlite': a file has no host. Write sqlite:/// and a relative path,"
+                " or sqlite://// and an absolute one"
             )
         path = unquote(parts.path.removeprefix("/"))
         return {"path": path} if path else {}

@@ -210,9 +210,7 @@ class SqliteTables(LocalDatabase):
         self.delete_job(id_, token)
 
     def count_jobs(self, now: float) -> int:
-        (row,) = self._execute(
-            "SELECT count(*) FROM jobs WHERE visible_at <= ?", (now,)
-        ).fetchall()
+        (row,) = self._execute("SELECT count(*) FROM jobs WHERE visible_at <= ?", (now,)).fetchall()
         return int(row[0])
 
     # -- sweeping
@@ -255,8 +253,7 @@ class SqliteTables(LocalDatabase):
 
     def put_blueprint(self, content_hash: str, blueprint: bytes) -> None:
         self._execute(
-            "INSERT INTO blueprints (content_hash, blueprint) VALUES (?, ?)"
-            " ON CONFLICT DO NOTHING",
+            "INSERT INTO blueprints (content_hash, blueprint) VALUES (?, ?) ON CONFLICT DO NOTHING",
             (content_hash, blueprint),
         )
 

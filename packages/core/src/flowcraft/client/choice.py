@@ -1,0 +1,105 @@
+"""Which adapter is used, and with which options.
+
+The command line wins over the environment, and the environment over the application, for a
+worker and for a client alike. The options of an adapter are never given to another one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from flowcraft.adapters import AdapterSettings, AdapterSpec, find_adapter
+from flowcraft.errors import SettingsError
+
+DEFAULT_ADAPTER = "sqlite"
+"""What an application uses that says nothing: a file in the working directory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterChoice:
+    """What one place says: the command line, the environment or the application.
+
+    Args:
+        adapter: Name of the adapter.
+        url: Where it connects; its scheme names the adapter too.
+        options: Single options, which win over those of the URL.
+    """
+
+    adapter: str | None = None
+    url: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def spec(self, place: str) -> AdapterSpec | None:
+        """The adapter that it names, or None.
+
+        Raises:
+            UnknownAdapterError: It is not installed.
+            SettingsError: Name and URL are not of one adapter.
+        """
+        named = find_adapter(self.adapter) if self.adapter else None
+        located = find_adapter(self.url) if self.url else None
+        if named is not None and located is not None and named != located:
+            raise SettingsError(
+                f"{place}: the adapter is {named.name!r}, and the URL one of {located.name!r}. "
+                "Leave one of them out"
+            )
+        return named or located
+
+
+def resolve(
+    application: AdapterChoice,
+    *,
+    command_line: AdapterChoice | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> tuple[AdapterSpec, AdapterSettings]:
+    """Decide which adapter is used, and read its settings.
+
+    Raises:
+        UnknownAdapterError: It is not installed; says how to install it.
+        SettingsError: An option does not exist or does not fit, or a name contradicts its URL.
+    """
+    environ = os.environ if environ is None else environ
+    environment = AdapterChoice(
+        adapter=environ.get("FLOWCRAFT_ADAPTER") or None, url=environ.get("FLOWCRAFT_URL") or None
+    )
+    # Each overrides those before it.
+    places = [
+        ("application", application),
+        ("FLOWCRAFT_ADAPTER and FLOWCRAFT_URL", environment),
+        ("command line", command_line or AdapterChoice()),
+    ]
+    specs = [choice.spec(place) for place, choice in places]
+    chosen = next((spec for spec in reversed(specs) if spec is not None), None)
+    if chosen is None:
+        chosen = specs[0] = find_adapter(DEFAULT_ADAPTER)
+    settings_class = chosen.settings_class()
+    options: dict[str, Any] = {}
+    for (_, choice), spec in zip(places, specs, strict=True):
+        if spec == chosen:
+            options |= _read_url(settings_class, choice.url) if choice.url else {}
+            options |= choice.options
+        if choice is environment:
+            options |= _read_environment(chosen, environ)
+    return chosen, settings_class.from_options(**options)
+
+
+def _read_url(settings_class: type[AdapterSettings], url: str) -> dict[str, Any]:
+    """The options that a URL gives, checked on their own so that an error speaks of the URL."""
+    settings_class.from_url(url)
+    parts = urlsplit(url, allow_fragments=False)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    return {**settings_class.read_address(parts), **dict(query)}
+
+
+def _read_environment(spec: AdapterSpec, environ: Mapping[str, str]) -> dict[str, str]:
+    """Single options, such as `FLOWCRAFT_SQLITE_LEASE_SECONDS`."""
+    prefix = f"FLOWCRAFT_{spec.name.upper()}_"
+    return {
+        name.removeprefix(prefix).lower(): value
+        for name, value in environ.items()
+        if name.startswith(prefix)
+    }

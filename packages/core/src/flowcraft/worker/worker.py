@@ -1,0 +1,142 @@
+"""`Worker`: one process that moves runs, from its lifespan to its drain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any
+
+from flowcraft.adapter.base import BaseDistributedAdapter
+from flowcraft.adapter.options import RuntimeOptions
+from flowcraft.client.book import BlueprintBook
+from flowcraft.client.connection import close_adapter, open_adapter
+from flowcraft.nodes import NodeRegistry, thread_runner
+from flowcraft.worker.logged import logged_registry
+
+logger = logging.getLogger("flowcraft.worker")
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Worker:
+    """Takes jobs until it is told to stop, then drains.
+
+    Args:
+        name: How it calls itself in logs and leases.
+        registry: The nodes that it can execute.
+        book: The blueprints of its application, checked before it takes a job.
+        concurrency: Activations in progress at once.
+        make_adapter: Makes its adapter.
+        make_options: Makes what the adapter runs with.
+        lifespan: Opens what its nodes share, or None.
+        drain_seconds: How long it lets nodes finish after it was told to stop.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        registry: NodeRegistry,
+        book: BlueprintBook,
+        concurrency: int,
+        make_adapter: Callable[[RuntimeOptions], BaseDistributedAdapter],
+        make_options: Callable[..., RuntimeOptions],
+        lifespan: Callable[[], AbstractAsyncContextManager[Any]] | None,
+        drain_seconds: float,
+    ) -> None:
+        self.name = name
+        self._registry = registry
+        self._book = book
+        self._concurrency = concurrency
+        self._make_adapter = make_adapter
+        self._make_options = make_options
+        self._lifespan = lifespan
+        self._drain_seconds = drain_seconds
+        self._told_to_stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until SIGTERM, SIGINT or `stop`; then finish or hand back what is held.
+
+        A second signal ends the process at once; what it held is then taken over by others.
+
+        Raises:
+            BlueprintError: A blueprint names what nobody registered.
+            RegistrationError: The lifespan yields less than the nodes ask for.
+        """
+        self._book.check()
+        async with self._dependencies() as dependencies:
+            self._registry.check_dependencies(dependencies)
+            executor = ThreadPoolExecutor(self._concurrency, "flowcraft-node")
+            adapter = self._make_adapter(
+                self._make_options(
+                    registry=logged_registry(self._registry),
+                    dependencies=dependencies,
+                    run_in_thread=thread_runner(executor),
+                    worker_name=self.name,
+                    concurrency=self._concurrency,
+                )
+            )
+            try:
+                await self._work(adapter)
+            finally:
+                await close_adapter(adapter)
+                # A thread cannot be ended: what still runs in one is let go, and its result.
+                executor.shutdown(wait=False, cancel_futures=True)
+
+    def stop(self) -> None:
+        """Tell the worker to drain; `run` returns when it has."""
+        self._told_to_stop.set()
+
+    async def _work(self, adapter: BaseDistributedAdapter) -> None:
+        await open_adapter(adapter)
+        with self._signals():
+            adapter.start()
+            logger.info(
+                "worker started",
+                extra={"worker": self.name, "pid": os.getpid(), "concurrency": self._concurrency},
+            )
+            try:
+                await self._told_to_stop.wait()
+                logger.info("worker drains", extra={"worker": self.name})
+            finally:
+                await adapter.stop(grace_seconds=self._drain_seconds)
+            logger.info("worker stopped", extra={"worker": self.name})
+
+    @asynccontextmanager
+    async def _dependencies(self) -> AsyncIterator[Any]:
+        if self._lifespan is None:
+            yield None
+            return
+        async with self._lifespan() as dependencies:
+            yield dependencies
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Drain at the first signal; a second one does what it always did."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+
+        def restore() -> None:
+            for number, handler in before.items():
+                loop.remove_signal_handler(number)
+                signal.signal(number, handler)
+
+        def drain() -> None:
+            restore()
+            self.stop()
+
+        for number in SIGNALS:
+            loop.add_signal_handler(number, drain)
+        try:
+            yield
+        finally:
+            restore()
