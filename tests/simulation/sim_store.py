@@ -85,7 +85,7 @@ class SimStore(LocalStore):
     async def commit(self, commits: Sequence[Commit]) -> Sequence[CommitResult]:
         at = self._clock.now()
         return [
-            await self._step(f"commit {one.guard.name}", lambda db, one=one: steps.commit(db, one, at))
+            await self._step(f"commit {one.guard.name.split(':')[0]}", lambda db, one=one: steps.commit(db, one, at))
             for one in commits
         ]
 

@@ -32,6 +32,7 @@ from flowcraft.nodes import node as with_options
 if TYPE_CHECKING:
     from flowcraft.adapter.base import BaseDistributedAdapter
     from flowcraft.adapter.options import RuntimeOptions
+    from flowcraft.adapters import AdapterSettings, AdapterSpec
     from flowcraft.client.connection import Connection
     from flowcraft.client.handle import RunHandle
     from flowcraft.memory.adapter import MemoryBackend
@@ -146,6 +147,7 @@ class Flowcraft:
     @overload
     def node(
         self,
+        /,
         *,
         uses: str | None = None,
         attempts: int | None = None,
@@ -348,17 +350,33 @@ class Flowcraft:
         }
         return RuntimeOptions(**options)
 
-    def _make_adapter(
-        self, options: RuntimeOptions, *, adapter: str | None, url: str | None
-    ) -> BaseDistributedAdapter:
-        from flowcraft.client.choice import AdapterChoice, resolve
-        from flowcraft.client.connection import make_adapter
-        from flowcraft.memory.adapter import MemoryBackend
+    def settings(
+        self, *, adapter: str | None = None, url: str | None = None
+    ) -> tuple[AdapterSpec, AdapterSettings]:
+        """Say which adapter is used, and how it connects; nothing is connected by it.
 
-        spec, settings = resolve(
+        Args:
+            adapter: As given on a command line, which wins over environment and application.
+            url: Likewise.
+
+        Raises:
+            UnknownAdapterError: The adapter is not installed; says how to install it.
+            SettingsError: An option does not exist or does not fit.
+        """
+        from flowcraft.client.choice import AdapterChoice, resolve
+
+        return resolve(
             AdapterChoice(adapter=self._adapter, url=self._url, options=self._settings),
             command_line=AdapterChoice(adapter=adapter, url=url),
         )
+
+    def _make_adapter(
+        self, options: RuntimeOptions, *, adapter: str | None, url: str | None
+    ) -> BaseDistributedAdapter:
+        from flowcraft.client.connection import make_adapter
+        from flowcraft.memory.adapter import MemoryBackend
+
+        spec, settings = self.settings(adapter=adapter, url=url)
         if self._memory is None:
             self._memory = MemoryBackend()
         return make_adapter(spec, settings, options, self._memory)

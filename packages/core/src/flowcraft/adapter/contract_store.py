@@ -153,9 +153,11 @@ class ContractStore(RunStore):
                 if await found.has(key):
                     context[key] = _stored(await found.get(key))
         winner = cells.get(WINNER)
+        lease = await self._lease(run_id, load.key) if load.key else None
         return Loaded(
-            header, cells, slots, arrived, winner.decode() if winner else None, peeked, context
-        )
+            header, cells, slots, arrived, winner.decode() if winner else None, peeked, context,
+            lease,
+        )  # fmt: skip
 
     async def _cells(self, run_id: str, key: str) -> dict[str, bytes]:
         cells: dict[str, bytes] = {}
@@ -355,15 +357,20 @@ class ContractStore(RunStore):
             ttl_seconds = max(1.0, lease.until - now)
             text = msgspec.json.encode(lease).decode()
             if not await self._keys.set_if_not_exist(key, text, ttl_seconds):
-                await self._keys.extend_ttl(key, ttl_seconds)
+                held = await self._keys.get(key)
+                if held is not None and _is_same(msgspec.json.decode(held, type=Lease), lease):
+                    await self._keys.extend_ttl(key, ttl_seconds)
 
-    async def leases(self, run_id: str, keys: Sequence[str], now: float) -> Mapping[str, Lease]:
-        found = {key: await self._keys.get(self._key("lease", run_id, key)) for key in keys}
-        return {
-            key: msgspec.json.decode(text, type=Lease)
-            for key, text in found.items()
-            if text is not None
-        }
+    async def leases(self, run_id: str, keys: Sequence[str]) -> Mapping[str, Lease]:
+        found = {key: await self._lease(run_id, key) for key in keys}
+        return {key: lease for key, lease in found.items() if lease is not None}
+
+    async def _lease(self, run_id: str, key: str) -> Lease | None:
+        """A lease that is there is good: its key goes when it is over."""
+        text = await self._keys.get(self._key("lease", run_id, key))
+        if text is None:
+            return None
+        return msgspec.json.decode(text, type=Lease)._replace(until=float("inf"))
 
     async def swept(self, until: Mapping[str, float]) -> None:
         for run_id, after in until.items():
@@ -411,6 +418,10 @@ class ContractStore(RunStore):
     async def get_blueprint(self, content_hash: str) -> bytes | None:
         text = await self._keys.get(self._key("blueprint", content_hash))
         return text.encode() if text is not None else None
+
+
+def _is_same(held: Lease, wanted: Lease) -> bool:
+    return (held.worker, held.attempt) == (wanted.worker, wanted.attempt)
 
 
 def _storable(value: bytes) -> bytes:

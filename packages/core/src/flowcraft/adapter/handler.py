@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from flowcraft.adapter.mover import Answer, Mover, beaten
-from flowcraft.adapter.parts import Parts
+from flowcraft.adapter.parts import Parts, timer_job
 from flowcraft.adapter.run_view import RunView, load_for, new_move
 from flowcraft.engine.activation import Activation, parse_activation
 from flowcraft.engine.cells import RECORD
@@ -26,11 +26,11 @@ class Found(NamedTuple):
     loaded: Loaded
 
 
-OnMove = Callable[[str], None]
+OnMove = Callable[[str, int], None]
 
 
-def _ignore(activation: str) -> None:
-    del activation
+def _ignore(activation: str, attempt: int) -> None:
+    del activation, attempt
 
 
 class Handler:
@@ -142,8 +142,17 @@ class Handler:
             run, activation, loaded, via=via, token=token, is_counted=is_counted,
             is_redelivered=delivery.is_redelivered,
         )  # fmt: skip
+        lease = loaded.lease
+        if move.kind == "function" and lease is not None and lease.attempt == move.attempt:
+            left_seconds = lease.until - parts.clock.now()
+            if left_seconds > 0:
+                # Another worker is at it: this message waits until its word is over. What is
+                # sent in its place counts as a delivery, so that a killer is found out.
+                wait = min(left_seconds, parts.ports.queue.lease_seconds)
+                await parts.wake_later(timer_job(job), wait)
+                return "ack"
         while True:
-            on_move(activation.key)
+            on_move(move.key, move.attempt)
             goes_on = left > 0 and parts.clock.monotonic() < until
             moved = await self._mover.move(move, hold=int(goes_on), ack=delivery)
             if moved.is_over:

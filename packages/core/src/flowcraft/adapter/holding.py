@@ -25,7 +25,7 @@ EARLY_SHARE = 0.5
 class Holding:
     """One message in this worker's hands."""
 
-    __slots__ = ("activation", "delivery", "job", "moving_since", "since", "timer")
+    __slots__ = ("activation", "attempt", "delivery", "job", "moving_since", "since", "timer")
 
     def __init__(self, delivery: Delivery, job: JobPayload | None, since: float) -> None:
         self.delivery = delivery
@@ -33,11 +33,13 @@ class Holding:
         self.since = since
         self.timer: Timer | None = None
         self.activation = job.activation if job is not None else ""
+        self.attempt = 1
         self.moving_since = since
 
-    def moves(self, activation: str, now: float) -> None:
+    def moves(self, activation: str, attempt: int, now: float) -> None:
         """Note which activation is under way under this message."""
         self.activation = activation
+        self.attempt = attempt
         self.moving_since = now
 
 
@@ -103,7 +105,13 @@ class Holdings:
         until = now + 2 * queue.lease_seconds
         started_before = parts.clock.monotonic() - queue.lease_seconds / 4
         leases = [
-            Lease(holding.job.run_id, holding.activation, parts.options.worker_name, until)
+            Lease(
+                holding.job.run_id,
+                holding.activation,
+                holding.attempt,
+                parts.name,
+                now + queue.lease_seconds,
+            )
             for holding in held
             if holding.job is not None and holding.moving_since <= started_before
         ]

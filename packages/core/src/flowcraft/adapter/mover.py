@@ -70,7 +70,6 @@ class Mover:
             hold: How many ready successors to hand back instead of sending them.
             ack: The message, where the last step may acknowledge it.
         """
-        move.attempt = _attempt(move)
         try:
             if await self._is_early(move):
                 return Moved()
@@ -172,14 +171,6 @@ class Mover:
         if followed.is_over:
             return Moved(is_over=True)
         return Moved("acked" if followed.is_acked else "ack", followed.held)
-
-
-def _attempt(move: Move) -> int:
-    """The attempt that is due: one after the last failed one."""
-    attempt = 1
-    while f"{FAILED}{attempt}" in move.loaded.cells:
-        attempt += 1
-    return attempt
 
 
 def beaten(move: Move, standing: bytes) -> Moved:

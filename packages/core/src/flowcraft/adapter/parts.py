@@ -45,13 +45,13 @@ class Parts:
         self.programs = Programs(ports.store, options.expressions)
         self.gate = SoloGate()
         self.running = Running()
-        self._name = self.clock.fresh_id()
+        self.name = f"{options.worker_name}.{self.clock.fresh_id()}"
         self._tokens = 0
 
     def token(self) -> str:
         """A name for one delivery, unlike any other's."""
         self._tokens += 1
-        return f"{self._name}.{self._tokens}"
+        return f"{self.name}.{self._tokens}"
 
     async def view(self, run_id: str) -> RunView | None:
         """A run with its program; None if it is gone."""

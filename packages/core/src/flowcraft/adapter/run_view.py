@@ -8,7 +8,7 @@ from typing import Any
 
 from flowcraft.blueprint.model import NodeConfig
 from flowcraft.engine.activation import RUN, Activation, item_index, outer_scope, signal_key
-from flowcraft.engine.cells import CLAIM, EARLY, PAYLOAD, RECORD
+from flowcraft.engine.cells import CLAIM, EARLY, FAILED, PAYLOAD, RECORD
 from flowcraft.engine.names import Candidate, input_candidates, output_place
 from flowcraft.engine.program import NodeProgram, Program
 from flowcraft.ports.contract import JobPayload
@@ -104,10 +104,13 @@ def new_move(
         uses = node.worker_uses
         kind = BUILT_IN_KINDS.get(uses, "function")  # type: ignore[assignment]
         params = plan.node.params.get("workerParams") or {}
-    return Move(
+    move = Move(
         run, activation, node, uses, kind, params, config, loaded, via, token, is_counted,
         is_redelivered, value_in_hand, member_in_hand,
     )  # fmt: skip
+    while f"{FAILED}{move.attempt}" in loaded.cells:
+        move.attempt += 1
+    return move
 
 
 def load_for(program: Program, run_id: str, activation: Activation) -> Load:

@@ -89,10 +89,15 @@ class Sweeper:
         if followed.is_over:
             await parts.runs.announce(run.run_id)
             return
-        leases = await parts.ports.store.leases(run.run_id, ready, parts.clock.now())
+        now = parts.clock.now()
+        leases = await parts.ports.store.leases(run.run_id, ready)
         template = msgspec.structs.replace(run.job, origin="sweep")
         await parts.ports.send_all(
-            [Outgoing(job_for(template, key)) for key in ready if key not in leases]
+            [
+                Outgoing(job_for(template, key))
+                for key in ready
+                if key not in leases or leases[key].until <= now
+            ]
         )
 
     async def promote_timers(self) -> int:

@@ -108,7 +108,8 @@ class WorkerLoops:
         try:
             clock = self._parts.clock
             answer = await self._handler.handle(
-                holding.delivery, lambda key: holding.moves(key, clock.monotonic())
+                holding.delivery,
+                lambda key, attempt: holding.moves(key, attempt, clock.monotonic()),
             )
             if answer == "ack" or (answer == "acked" and holding.timer is not None):
                 await self.holdings.answer(holding)

@@ -139,9 +139,7 @@ async def _standings(
 ) -> AsyncGenerator[list[Standing], None]:
     """Follow the records of a run from its starts, a page of activations at a time."""
     store, header = adapter.ports.store, run.header
-    pending: list[tuple[str, Arrival | None]] = [
-        (start, None) for start in run.program.plan.starts
-    ]
+    pending: list[tuple[str, Arrival | None]] = [(start, None) for start in run.program.plan.starts]
     seen = {key for key, _ in pending}
     while pending:
         page, pending = pending[:PAGE], pending[PAGE:]

@@ -100,9 +100,7 @@ class RunHandle:
             RunError: The node is no wait.
         """
         adapter = await self._connect()
-        return await adapter.resume_with_action(
-            self.run_id, action, output, node_id, scope
-        )
+        return await adapter.resume_with_action(self.run_id, action, output, node_id, scope)
 
     def __repr__(self) -> str:
         return f"RunHandle({self.run_id!r})"

@@ -160,7 +160,7 @@ def _is_signalled(key: str, loaded: Loaded) -> bool:
     """Whether the wait has what wakes it, and only has to be looked at."""
     if SIGNAL in loaded.cells:
         return True
-    for (place, name), _ in loaded.peeked.items():
+    for place, name in loaded.peeked:
         claim = loaded.peeked.get((place, CLAIM))
         if name == EARLY and claim in (None, key.encode()):
             return True

@@ -26,10 +26,12 @@ class NodeProgram:
         reads: The meanings of each name that its expressions read.
         is_self_contained: Whether its one incoming value is all it needs to run, so that a
             worker that holds this value need not read the store first.
+        always_takes: The edges it takes whenever it completes, and then skips none; None where
+            that has to be decided.
     """
 
-    __slots__ = ("conditions", "controller", "inputs", "is_self_contained", "plan", "reads",
-                 "transforms", "uses")  # fmt: skip
+    __slots__ = ("always_takes", "conditions", "controller", "inputs", "is_self_contained", "plan",
+                 "reads", "transforms", "uses")  # fmt: skip
 
     def __init__(self, plan: NodePlan, nodes: Mapping[str, NodePlan], compile_: Callable[[str], Expression],
                  stood_for: tuple[NodePlan, ...]) -> None:  # fmt: skip
@@ -57,6 +59,12 @@ class NodeProgram:
             and not plan.is_fallback
             and self.inputs is None
             and not self.reads
+        )
+        is_plain = plan.kind not in ("loop", "scatter") and not plan.is_fallback
+        self.always_takes = (
+            tuple(edge.index for edge in plan.outs)
+            if is_plain and all(_is_bare(edge) for edge in plan.outs)
+            else None
         )
 
     @property
@@ -103,6 +111,10 @@ class Program:
             elif node.kind == "scatter" and params.get("workerUsesKey") == "subflow":
                 found.add(str((params.get("workerParams") or {})["blueprintId"]))
         return found
+
+
+def _is_bare(edge: EdgePlan) -> bool:
+    return edge.action is None and edge.condition is None and edge.transform is None
 
 
 def _stood_for(nodes: Mapping[str, NodePlan], plan: NodePlan) -> tuple[NodePlan, ...]:

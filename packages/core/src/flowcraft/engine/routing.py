@@ -49,6 +49,8 @@ def route(
 def owners(plan: Plan, activation: Activation) -> list[Activation]:
     """The activations whose edges this one decides: those it stands in for, then itself."""
     found = [activation]
+    if not plan.nodes[activation.node].is_fallback:
+        return found
     failed = stood_for(plan, activation)
     while failed is not None:
         found.append(failed)

@@ -108,18 +108,18 @@ class LocalStore(RunStore):
             for run_id, after in until.items():
                 db.set_sweep(run_id, after, by_sweeper=False)
             for lease in leases:
-                db.put_key(_lease_key(lease.run_id, lease.key), lease.worker, lease.until)
+                db.put_key(
+                    _lease_key(lease.run_id, lease.key),
+                    f"{lease.attempt} {lease.worker}",
+                    lease.until,
+                )
 
         await self._transact(step)
 
-    async def leases(self, run_id: str, keys: Sequence[str], now: float) -> Mapping[str, Lease]:
+    async def leases(self, run_id: str, keys: Sequence[str]) -> Mapping[str, Lease]:
         def step(db: LocalDatabase) -> Mapping[str, Lease]:
-            found = {key: db.get_key(_lease_key(run_id, key)) for key in keys}
-            return {
-                key: Lease(run_id, key, held[0], held[1])
-                for key, held in found.items()
-                if held is not None and held[1] is not None and now < held[1]
-            }
+            found = ((key, _lease(db, run_id, key)) for key in keys)
+            return {key: lease for key, lease in found if lease is not None}
 
         return await self._transact(step)
 
@@ -244,6 +244,14 @@ def _lease_key(run_id: str, key: str) -> str:
     return f"lease/{run_id}/{key}"
 
 
+def _lease(db: LocalDatabase, run_id: str, key: str) -> Lease | None:
+    held = db.get_key(_lease_key(run_id, key))
+    if held is None:
+        return None
+    attempt, _, worker = held[0].partition(" ")
+    return Lease(run_id, key, int(attempt), worker, held[1] or 0.0)
+
+
 # -- the steps, each atomic because its caller's transaction is
 
 
@@ -268,8 +276,9 @@ def load(db: LocalDatabase, wanted: Load) -> Loaded:
     }
     context = db.get_context(run_id, wanted.context) if wanted.context else {}
     return Loaded(
-        header, cells, slots, arrived, winner.decode() if winner else None, peeked, context
-    )
+        header, cells, slots, arrived, winner.decode() if winner else None, peeked, context,
+        _lease(db, run_id, wanted.key) if wanted.key else None,
+    )  # fmt: skip
 
 
 def commit(db: LocalDatabase, wanted: Commit, at: float) -> CommitResult:

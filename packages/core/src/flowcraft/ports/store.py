@@ -35,6 +35,16 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True):
     context: Mapping[str, bytes]
 
 
+class Lease(NamedTuple):
+    """A worker's word that it is at an attempt of an activation, good until a time."""
+
+    run_id: str
+    key: str
+    attempt: int
+    worker: str
+    until: float
+
+
 class Load(NamedTuple):
     """What a worker reads before it moves an activation.
 
@@ -58,6 +68,7 @@ class Loaded(NamedTuple):
         slots: What the taken members carry, by member.
         arrived: Every member, and whether it was taken.
         winner: The member that started an `any` join.
+        lease: Who is at it, by the last word of theirs; it may be over.
     """
 
     header: RunHeader | None
@@ -67,6 +78,7 @@ class Loaded(NamedTuple):
     winner: str | None = None
     peeked: Mapping[tuple[str, str], bytes] = {}
     context: Mapping[str, bytes] = {}
+    lease: Lease | None = None
 
 
 class Commit(NamedTuple):
@@ -140,15 +152,6 @@ class Timer(NamedTuple):
     job: JobPayload
 
 
-class Lease(NamedTuple):
-    """A worker's word that it is moving an activation, good until a time."""
-
-    run_id: str
-    key: str
-    worker: str
-    until: float
-
-
 class Stalled(NamedTuple):
     """A run that nobody has vouched for, and how often the sweeper came by since."""
 
@@ -219,8 +222,8 @@ class RunStore(ABC):
         """
 
     @abstractmethod
-    async def leases(self, run_id: str, keys: Sequence[str], now: float) -> Mapping[str, Lease]:
-        """Read the leases, good still, of some activations of a run."""
+    async def leases(self, run_id: str, keys: Sequence[str]) -> Mapping[str, Lease]:
+        """Read the last leases of some activations of a run."""
 
     @abstractmethod
     async def stalled(self, now: float, limit: int) -> Sequence[Stalled]:

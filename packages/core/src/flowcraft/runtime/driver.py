@@ -40,6 +40,8 @@ BREATH = 64
 """Activations moved by one task before others get their turn."""
 
 _NOTHING_LOADED = Loaded(None)
+_NONE: tuple[int, ...] = ()
+_NO_VALUES: dict[int, Raw] = {}
 
 
 class Driver:
@@ -231,10 +233,12 @@ class Driver:
         move = self._new_move(ready)
         while self._final is None:
             try:
-                if move.kind in SUSPENDING:
+                if move.kind == "function":
+                    done = await self._performer.function(move)
+                elif move.kind in SUSPENDING:
                     done = await self._suspender.perform(move, self._reload)
                 else:
-                    done = await self._performer.perform(move)
+                    done = self._performer.perform(move)
                 if self._final is not None:
                     break
                 return self._settle(move, self._completed(move, done), move.writes)
@@ -309,15 +313,14 @@ class Driver:
         Raises:
             FatalError: An expression of an edge failed.
         """
-        taken: tuple[int, ...] = ()
-        skipped: tuple[int, ...] = ()
-        carried: dict[int, Raw] = {}
+        taken, skipped, carried = move.node.always_takes, _NONE, _NO_VALUES
         items = done.items
         if move.is_item:
-            items = self._reader.items_of(move)
-        elif move.kind != "scatter":
+            taken, items = _NONE, self._reader.items_of(move)
+        elif move.kind == "scatter":
+            taken = _NONE
+        elif taken is None:
             taken, skipped, carried = self._edges(move, done)
-        winner = move.loaded.winner
         return Record(
             outcome="completed",
             output=NULL if done.gathered is not None else Raw(done.output),
@@ -326,7 +329,7 @@ class Driver:
             skipped=skipped,
             values=carried,
             attempt=move.attempt,
-            winner=int(winner) if winner is not None else None,
+            winner=_winner(move),
             items=items,
             gathered=done.gathered,
         )
@@ -376,7 +379,7 @@ class Driver:
         error = error_info(move, failure.error)
         if move.node.plan.fallback is not None:
             input_ = move.input if move.input is not None else self._reader.input_of(move)
-            record = Record(outcome="caught", attempt=move.attempt, error=error, input=Raw(input_))
+            record = Record(outcome="caught", attempt=move.attempt, error=error, winner=_winner(move), input=Raw(input_))
             note = msgspec.json.encode(msgspec.to_builtins(error))
             return self._settle(move, record, {CATCH_ERROR: note})
         if move.is_item and move.node.goes_on_past_failed_items:
@@ -388,9 +391,17 @@ class Driver:
 
     def _fail(self, move: Move, error: ErrorInfo) -> None:
         """Record a failure that nobody catches, and end the run with it."""
-        record = Record(outcome="failed", attempt=move.attempt, error=error)
+        record = Record(
+            outcome="failed", attempt=move.attempt, error=error, winner=_winner(move)
+        )
         self._state.write(move.key, record, {})
         self._end("failed", error)
+
+
+def _winner(move: Move) -> int | None:
+    """The edge that started an `any` join."""
+    winner = move.loaded.winner
+    return int(winner) if winner is not None else None
 
 
 def _context_keys(node: NodeProgram, move: Move) -> tuple[str, ...]:

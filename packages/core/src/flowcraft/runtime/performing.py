@@ -37,15 +37,13 @@ class Performer:
         self._state = state
         self._reader = reader
 
-    async def perform(self, move: Move) -> Performed:
-        """Perform an activation.
+    def perform(self, move: Move) -> Performed:
+        """Perform an activation that the engine itself implements, and that needs no waiting.
 
         Raises:
             AttemptError: It failed.
             FatalError: An expression of a controller failed, or its limit is reached.
         """
-        if move.kind == "function":
-            return await self._function(move)
         if move.kind == "gather":
             return self._gather(move)
         input_ = move.input = self._reader.input_of(move)
@@ -57,7 +55,12 @@ class Performer:
 
     # -- functions
 
-    async def _function(self, move: Move) -> Performed:
+    async def function(self, move: Move) -> Performed:
+        """Call the node's implementation, once.
+
+        Raises:
+            AttemptError: It failed.
+        """
         implementation = self._environment.registry.get(move.uses)
         if implementation is None:
             error = ImplementationMissingError(

@@ -3,7 +3,8 @@
     runs          header as JSON, beside it the columns that an index needs
     cells         what is written once, clustered by run and key
     members       who arrived at an activation, with the value it carries
-    sets          how many members a set has, so that counting one costs the same at any size
+    sets          how many members a set has, from the second on, so that counting one more costs
+                  the same at any size
     context       one row a key
     jobs          messages; the one visible first is taken first
     dead_letters  messages that nobody could handle, with the reason

@@ -121,18 +121,28 @@ class SqliteTables(LocalDatabase):
             (run_id, key, member, taken, value),
         )
         if added.rowcount == 1:
-            (count,) = self._execute(
-                "INSERT INTO sets (run_id, key, members, taken) VALUES (?, ?, 1, ?)"
-                " ON CONFLICT (run_id, key)"
-                " DO UPDATE SET members = members + 1, taken = taken + excluded.taken"
-                " RETURNING members, taken",
-                (run_id, key, taken),
+            counts = self._execute(
+                "UPDATE sets SET members = members + 1, taken = taken + ?"
+                " WHERE run_id = ? AND key = ? RETURNING members, taken",
+                (taken, run_id, key),
             ).fetchall()
         else:
-            (count,) = self._execute(
+            counts = self._execute(
                 "SELECT members, taken FROM sets WHERE run_id = ? AND key = ?", (run_id, key)
             ).fetchall()
-        return count[0], count[1]
+        if counts:
+            return counts[0][0], counts[0][1]
+        # Most sets have one member, and no count: it is written with the second.
+        rows = self._execute(
+            "SELECT taken FROM members WHERE run_id = ? AND key = ? LIMIT 2", (run_id, key)
+        ).fetchall()
+        count = (len(rows), sum(row[0] for row in rows))
+        if len(rows) == 2:
+            self._execute(
+                "INSERT INTO sets (run_id, key, members, taken) VALUES (?, ?, ?, ?)",
+                (run_id, key, *count),
+            )
+        return count
 
     # -- context
 

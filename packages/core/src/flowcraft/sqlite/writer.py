@@ -42,8 +42,11 @@ LONGEST_LOG_BYTES = 64 * 1024 * 1024
 """A log that once grew beyond this is cut back."""
 OLDEST_SQLITE = (3, 35, 0)
 """SQLite: RETURNING is understood from 3.35 on."""
-PAUSE_SECONDS = 0.01
-"""Between two attempts to open a file that another process is opening, too."""
+SHORTEST_PAUSE_SECONDS = 0.0005
+LONGEST_PAUSE_SECONDS = 0.02
+PAUSE_GROWTH = 1.1
+"""Between two attempts to get the lock. Transactions take a few milliseconds, and SQLite's own
+pauses grow to a hundred, in which busier processes overtake a waiting one again and again."""
 
 
 class _Waiting(NamedTuple):
@@ -170,7 +173,8 @@ class Writer:
         outcomes: list[_Outcome] = []
         with driver_errors(self._path, self._settings):
             connection, tables = self._opened()
-            connection.execute("BEGIN IMMEDIATE")
+            timeout_seconds = self._settings.busy_timeout_seconds
+            execute_when_free(connection, "BEGIN IMMEDIATE", timeout_seconds=timeout_seconds)
             try:
                 tables.has_news = False
                 for step, future in batch:
@@ -251,39 +255,44 @@ def open_file(path: str, settings: SqliteSettings) -> sqlite3.Connection:
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("PRAGMA foreign_keys = OFF")
-        _switch_to_log(connection, path, settings)
+        timeout_seconds = settings.busy_timeout_seconds
+        (mode,) = execute_when_free(
+            connection, "PRAGMA journal_mode = WAL", timeout_seconds=timeout_seconds
+        )
+        if mode != "wal":
+            raise BackendError(
+                f"{path} cannot have a write-ahead log, for its filesystem has no shared memory."
+                " Put it on a local disk"
+            )
         connection.execute(f"PRAGMA synchronous = {settings.synchronous.upper()}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES_PER_CHECKPOINT}")
         connection.execute(f"PRAGMA journal_size_limit = {LONGEST_LOG_BYTES}")
         schema.migrate(connection, path)
+        connection.execute("PRAGMA busy_timeout = 0")  # from here on, `execute_when_free` waits
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _switch_to_log(connection: sqlite3.Connection, path: str, settings: SqliteSettings) -> None:
-    """Turn on the write-ahead log.
+def execute_when_free(
+    connection: sqlite3.Connection, statement: str, *, timeout_seconds: float
+) -> Any:
+    """Execute a statement that needs a lock, and fetch its row; waits until the lock is free.
 
-    SQLite does not wait for a lock here when two processes open a new file at once, so this does.
+    Raises:
+        sqlite3.OperationalError: Another program held the lock for longer than the timeout.
     """
-    pause = threading.Event()
-    attempts = int(settings.busy_timeout_seconds / PAUSE_SECONDS)
+    waited, pause = 0.0, SHORTEST_PAUSE_SECONDS
     while True:
         try:
-            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            return connection.execute(statement).fetchone()
         except sqlite3.OperationalError as error:
-            if _name(error) not in _LOCKED or attempts <= 0:
+            if _name(error) not in _LOCKED or waited >= timeout_seconds:
                 raise
-            attempts -= 1
-            pause.wait(PAUSE_SECONDS)
-        else:
-            break
-    if mode != "wal":
-        raise BackendError(
-            f"{path} cannot have a write-ahead log, for its filesystem has no shared memory. Put"
-            " it on a local disk"
-        )
+        threading.Event().wait(pause)
+        waited += pause
+        pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE_SECONDS)
 
 
 # -- what the driver says, in words that help

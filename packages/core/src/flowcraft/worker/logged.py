@@ -94,6 +94,4 @@ def logged_registry(registry: NodeRegistry) -> NodeRegistry:
 class _LoggedRegistry(NodeRegistry):
     def __init__(self, registry: NodeRegistry) -> None:
         super().__init__()
-        self._implementations = {
-            known.uses: LoggedImplementation(known) for known in registry
-        }
+        self._implementations = {known.uses: LoggedImplementation(known) for known in registry}
