@@ -15,7 +15,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 
 from tests.simulation.case import Case
@@ -119,10 +119,7 @@ def smallest(setup: Setup) -> Case:
     """Shrink the graph of a failing setup."""
 
     def still_fails(case: Case) -> bool:
-        ended, problems = simulate(
-            Setup(case=case, seed=setup.seed, mode=setup.mode, plan=setup.plan,
-                  workers=setup.workers, has_delays=setup.has_delays)
-        )  # fmt: skip
+        ended, problems = simulate(replace(setup, case=case, is_traced=False))
         return ended is not None and bool(problems)
 
     return minimise(setup.case, still_fails)

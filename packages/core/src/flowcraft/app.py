@@ -90,7 +90,7 @@ class Flowcraft:
         **settings: Any,
     ) -> None:
         self.registry = NodeRegistry()
-        self._adapter = adapter
+        self._adapter_name = adapter
         self._url = url
         self._settings = settings
         self._lifespan = lifespan
@@ -253,10 +253,7 @@ class Flowcraft:
         """The handle of a run that was submitted before, by whatever process."""
         from flowcraft.client.handle import RunHandle
 
-        async def adapter() -> BaseDistributedAdapter:
-            return (await self._connect()).adapter
-
-        return RunHandle(run_id, adapter)
+        return RunHandle(run_id, self.adapter)
 
     # -- connecting
 
@@ -273,6 +270,10 @@ class Flowcraft:
             BackendError: The backend cannot be used; says what to do.
         """
         await self._connect(adapter=adapter, url=url)
+
+    async def adapter(self) -> BaseDistributedAdapter:
+        """What the handles of its runs talk to, for what they do not offer."""
+        return (await self._connect()).adapter
 
     async def aclose(self) -> None:
         """Let go of the backend; the application can connect again."""
@@ -366,7 +367,7 @@ class Flowcraft:
         from flowcraft.client.choice import AdapterChoice, resolve
 
         return resolve(
-            AdapterChoice(adapter=self._adapter, url=self._url, options=self._settings),
+            AdapterChoice(adapter=self._adapter_name, url=self._url, options=self._settings),
             command_line=AdapterChoice(adapter=adapter, url=url),
         )
 

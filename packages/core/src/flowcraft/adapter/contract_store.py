@@ -48,6 +48,8 @@ from flowcraft.status import RunHeader
 
 SYSTEM_RUN = "__flowcraft__"
 """The reserved run id whose context holds the indexes."""
+UNSEEN_SWEEPS = 10
+"""After how many sweep intervals a run is swept however busy it is."""
 _REFERENCE = "__flowcraft_reference__"
 
 
@@ -306,7 +308,8 @@ class ContractStore(RunStore):
                 ]
                 if operations:
                     await self._create_context(run_id).patch(operations)
-                await self._system.set(f"run:{run_id}", {"after": after, "sweeps": 0})
+                note = {"after": after, "sweeps": 0, "swept": self._clock.now()}
+                await self._system.set(f"run:{run_id}", note)
                 if header.parent is not None:
                     await self._system.set(f"child:{header.parent.run_id}:{run_id}", run_id)
                 text = msgspec.json.encode(header).decode()
@@ -348,8 +351,11 @@ class ContractStore(RunStore):
 
     async def touch(self, until: Mapping[str, float], leases: Sequence[Lease]) -> None:
         for run_id, after in until.items():
-            if await self._system.has(f"run:{run_id}"):
-                await self._system.set(f"run:{run_id}", {"after": after, "sweeps": 0})
+            found = await self._system.get(f"run:{run_id}")
+            if found is not None:
+                latest = found["swept"] + UNSEEN_SWEEPS * self._first_sweep_seconds
+                note = {**found, "after": min(after, latest), "sweeps": 0}
+                await self._system.set(f"run:{run_id}", note)
 
         now = self._clock.now()
         for lease in leases:
@@ -376,7 +382,8 @@ class ContractStore(RunStore):
         for run_id, after in until.items():
             found = await self._system.get(f"run:{run_id}")
             if found is not None:
-                note = {"after": after, "sweeps": found["sweeps"] + 1}
+                swept = self._clock.now()
+                note = {"after": after, "sweeps": found["sweeps"] + 1, "swept": swept}
                 await self._system.set(f"run:{run_id}", note)
 
     async def stalled(self, now: float, limit: int) -> Sequence[Stalled]:

@@ -48,7 +48,7 @@ class Holdings:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._held: set[Holding] = set()
+        self._held: dict[Holding, None] = {}  # in the order of taking
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
@@ -61,12 +61,12 @@ class Holdings:
         except MalformedMessageError:
             job = None
         holding = Holding(delivery, job, self._parts.clock.monotonic())
-        self._held.add(holding)
+        self._held[holding] = None
         return holding
 
     def drop(self, holding: Holding) -> None:
         """Let go of a message without answering for it."""
-        self._held.discard(holding)
+        self._held.pop(holding, None)
         self._changed.set()
 
     async def answer(self, holding: Holding) -> None:

@@ -111,7 +111,7 @@ class Running:
     """The executions of node code under way, by run, so that they can be cancelled."""
 
     def __init__(self) -> None:
-        self._tasks: dict[str, set[asyncio.Task[object]]] = {}
+        self._tasks: dict[str, dict[asyncio.Task[object], None]] = {}
         self._cancelled: set[asyncio.Task[object]] = set()
 
     def enter(self, run_id: str) -> Callable[[], bool]:
@@ -122,11 +122,11 @@ class Running:
         """
         task = asyncio.current_task()
         assert task is not None
-        tasks = self._tasks.setdefault(run_id, set())
-        tasks.add(task)
+        tasks = self._tasks.setdefault(run_id, {})
+        tasks[task] = None
 
         def leave() -> bool:
-            tasks.discard(task)
+            tasks.pop(task, None)
             if not tasks:
                 self._tasks.pop(run_id, None)
             if task in self._cancelled:

@@ -110,7 +110,6 @@ class Suspensions:
         """Register the child, create it, look at the parent again, then start it."""
         parts = self._parts
         data = move.loaded.cells.get(f"{CHILD}{move.attempt}")
-        is_new = data is None
         if data is None:
             child_id = self._runs.child_id(move.run.run_id, move.key, move.attempt)
             note = msgspec.json.encode(ChildNote(child_id, parts.clock.now()))
@@ -120,16 +119,14 @@ class Suspensions:
         (child,) = await parts.ports.store.headers([child_note.run_id])
         if child is None:
             child = await self._create(move, child_note.run_id)
-            is_new = True
         if not child.is_over:
             (parent,) = await parts.ports.store.headers([move.run.run_id])
             if parent is None or parent.is_over:
                 await self._runs.cancel(child_note.run_id)
                 raise RunOverError
-            # A message that comes back may follow a death before the child was started. A
-            # child that is merely running is left alone: the sweeper looks after it.
-            if is_new or move.is_redelivered:
-                await self._runs.start(child_note.run_id)
+            # Whoever created the child may have died before it was started, and then the job at
+            # hand is as likely a fresh one as that which came back.
+            await self._runs.start(child_note.run_id)
             try:
                 await self._limit(move, child_note.at, "did not end")
             except AttemptError:

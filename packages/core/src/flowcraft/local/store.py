@@ -39,6 +39,10 @@ from flowcraft.status import RunHeader
 T = TypeVar("T")
 
 
+UNSEEN_SWEEPS = 10
+"""After how many times the first delay a run is swept however busy it is."""
+
+
 class Transactor(Protocol):
     """Runs a function over the database as one atomic step."""
 
@@ -52,6 +56,7 @@ class LocalStore(RunStore):
         self._transact = transact
         self._clock = clock
         self._first_sweep_seconds = first_sweep_seconds
+        self._longest_unseen_seconds = UNSEEN_SWEEPS * first_sweep_seconds
 
     async def load(self, loads: Sequence[Load]) -> Sequence[Loaded]:
         return await self._transact(lambda db: [load(db, one) for one in loads])
@@ -106,7 +111,13 @@ class LocalStore(RunStore):
     async def touch(self, until: Mapping[str, float], leases: Sequence[Lease]) -> None:
         def step(db: LocalDatabase) -> None:
             for run_id, after in until.items():
-                db.set_sweep(run_id, after, by_sweeper=False)
+                swept = db.get_key(_swept_key(run_id))
+                header = db.get_run(run_id)
+                if header is None:
+                    continue
+                last = float(swept[0]) if swept is not None else header.created_at
+                latest = last + self._longest_unseen_seconds
+                db.set_sweep(run_id, min(after, latest), by_sweeper=False)
             for lease in leases:
                 db.put_key(
                     _lease_key(lease.run_id, lease.key),
@@ -124,9 +135,12 @@ class LocalStore(RunStore):
         return await self._transact(step)
 
     async def swept(self, until: Mapping[str, float]) -> None:
+        now = self._clock.now()
+
         def step(db: LocalDatabase) -> None:
             for run_id, after in until.items():
                 db.set_sweep(run_id, after, by_sweeper=True)
+                db.put_key(_swept_key(run_id), repr(now), after + self._longest_unseen_seconds)
 
         await self._transact(step)
 
@@ -238,6 +252,10 @@ class LocalQueue(JobQueue):
     async def depth(self) -> int | None:
         now = self._clock.now()
         return await self._transact(lambda db: db.count_jobs(now))
+
+
+def _swept_key(run_id: str) -> str:
+    return f"swept/{run_id}"
 
 
 def _lease_key(run_id: str, key: str) -> str:

@@ -9,23 +9,23 @@ class Waker:
     """Lets tasks wait until something was announced, or a time is over."""
 
     def __init__(self) -> None:
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], None] = {}  # woken in the order of coming
 
     async def wait(self, seconds: float) -> None:
         """Wait for the next `wake`, at most so long."""
         future = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
+        self._waiting[future] = None
         try:
             async with asyncio.timeout(max(0.0, seconds)):
                 await future
         except TimeoutError:
             pass
         finally:
-            self._waiting.discard(future)
+            self._waiting.pop(future, None)
 
     def wake(self) -> None:
         """Wake everybody who waits."""
-        waiting, self._waiting = self._waiting, set()
+        waiting, self._waiting = self._waiting, {}
         for future in waiting:
             if not future.done():
                 future.set_result(None)

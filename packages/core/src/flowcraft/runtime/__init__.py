@@ -1,11 +1,14 @@
 """The in-process runtime: the engine over plain dictionaries, in one event loop.
 
 flow_runtime  what users call: FlowRuntime.run and .start
+environment   what all runs share
 local_run     the handle of one run
 driver        moves activations: attempts, failures, the end
 performing    nodes that run at once
+node_context  the context as a node sees it
 suspending    nodes that wait: sleeps, waits, subflows
 signals       what wakes a wait
+recording     from what a node did to its record
 reading       values of a run: inputs, names, outputs
 state         records and arrivals of one run
 """

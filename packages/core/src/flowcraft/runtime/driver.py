@@ -11,26 +11,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Raw
 
 from flowcraft import values
 from flowcraft.adapter.functions import check_key
 from flowcraft.adapter.outcome import CATCH_ERROR, FatalError, error_info
-from flowcraft.adapter.performing import AttemptError, Performed
+from flowcraft.adapter.performing import AttemptError
 from flowcraft.adapter.run_view import Move, RunView, new_move
 from flowcraft.adapter.runs import Runs, deadline_at
-from flowcraft.blueprint.plan import EdgePlan
+from flowcraft.adapter.signals import ResumeOutcome
 from flowcraft.engine import attempts
 from flowcraft.engine.activation import parse_activation
 from flowcraft.engine.program import NodeProgram, Program
-from flowcraft.engine.record import NULL, ErrorInfo, Record
-from flowcraft.engine.routing import route
-from flowcraft.errors import FlowcraftError, RetryAfter, RunDeadlineError
-from flowcraft.expressions import truthy
+from flowcraft.engine.record import ErrorInfo, Record
+from flowcraft.errors import RetryAfter, RunDeadlineError
 from flowcraft.ports.store import Loaded
 from flowcraft.runtime.environment import Environment
 from flowcraft.runtime.performing import Performer
 from flowcraft.runtime.reading import Reader
+from flowcraft.runtime.recording import Recorder
 from flowcraft.runtime.signals import Signals
 from flowcraft.runtime.state import Ready, RunState
 from flowcraft.runtime.suspending import SUSPENDING, Suspender, payload_names
@@ -40,8 +38,6 @@ BREATH = 64
 """Activations moved by one task before others get their turn."""
 
 _NOTHING_LOADED = Loaded(None)
-_NONE: tuple[int, ...] = ()
-_NO_VALUES: dict[int, Raw] = {}
 
 
 class Driver:
@@ -92,13 +88,13 @@ class Driver:
         self._state = state = RunState(program, encoded, context)
         self._reader = Reader(state)
         self.signals = Signals(run_id, state)
+        self._recorder = Recorder(program, self._reader)
         self._performer = Performer(environment, state, self._reader)
         self._suspender = Suspender(self._clock, self._reader, self.signals, self._open_child)
-        self._keys: dict[str, tuple[str, ...]] = {}
+        self._keys: dict[tuple[str, str], tuple[str, ...]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._deadline: asyncio.Task[None] | None = None
         self._final: FinalStatus | None = None
-        self._result: RunResult | None = None
         self._loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self._loop.create_future()
         self.error: ErrorInfo | None = None
@@ -132,20 +128,18 @@ class Driver:
         return "waiting" if is_idle else "running"
 
     def result(self) -> RunResult:
-        """How the ended run ended; the same each time."""
-        if self._result is None:
-            assert self._final is not None
-            errors = self._state.passed_over()
-            if self.error is not None:
-                errors.append(self.error)
-            self._result = RunResult(
-                run_id=self.run_id,
-                status=self._final,
-                output=self._reader.run_output() if self._final == "completed" else None,
-                context=self._reader.whole_context(),
-                errors=errors,
-            )
-        return self._result
+        """How the ended run ended; equal each time, and the caller's own."""
+        assert self._final is not None
+        errors = self._state.passed_over()
+        if self.error is not None:
+            errors.append(self.error)
+        return RunResult(
+            run_id=self.run_id,
+            status=self._final,
+            output=self._reader.run_output() if self._final == "completed" else None,
+            context=self._reader.whole_context(),
+            errors=errors,
+        )
 
     def value(self, stored: bytes) -> Any:
         """What a stored value says."""
@@ -154,6 +148,13 @@ class Driver:
     def named(self, name: str) -> bytes:
         """What a name means in the ended run, as JSON."""
         return self._reader.named(name)
+
+    def resume(
+        self, action: str | None, output: Any, node_id: str | None, scope: str
+    ) -> ResumeOutcome:
+        """Wake a wait of this run, or keep the signal."""
+        is_over = self._final is not None
+        return self.signals.resume(action, output, node_id, scope, is_over=is_over)
 
     # -- start and end
 
@@ -212,9 +213,8 @@ class Driver:
         except asyncio.CancelledError:
             self._end("cancelled", None)  # where it was not the end that cancelled this task
             raise
-        except BaseException as fault:
+        except Exception as fault:  # noqa: BLE001 - whoever waits for the run gets it
             self._give_up(fault)
-            raise
         finally:
             task = asyncio.current_task()
             assert task is not None
@@ -222,7 +222,7 @@ class Driver:
         if not self._tasks and self._final is None:
             self._give_up(RuntimeError(f"run {self.run_id!r}: nothing is ready, and no end"))
 
-    def _give_up(self, fault: BaseException) -> None:
+    def _give_up(self, fault: Exception) -> None:
         """A fault of ours, not of a node: whoever waits for the run gets it."""
         if not self.done.done():
             self.done.set_exception(fault)
@@ -241,10 +241,10 @@ class Driver:
                     done = self._performer.perform(move)
                 if self._final is not None:
                     break
-                return self._settle(move, self._completed(move, done), move.writes)
+                return self._settle(move, self._recorder.completed(move, done), move.writes)
             except FatalError as error:
                 if self._final is None:
-                    self._fail(move, error.info)
+                    self._fail(move, self._recorder.failed(move, error.info))
                 break
             except AttemptError as failure:
                 if self._final is not None:
@@ -274,10 +274,11 @@ class Driver:
 
     def _reload(self, move: Move) -> None:
         """Look at the context that the activation reads by name, as it is now."""
-        node = move.node
-        keys = self._keys.get(node.plan.id)
+        # A batch's items read other names than the batch itself: their kind tells them apart.
+        place = (move.activation.node, move.kind)
+        keys = self._keys.get(place)
         if keys is None:
-            keys = self._keys[node.plan.id] = _context_keys(node, move)
+            keys = self._keys[place] = _context_keys(move.node, move)
         if keys:
             move.loaded = move.loaded._replace(context=self._reader.snapshot(keys))
 
@@ -307,64 +308,6 @@ class Driver:
             return []
         return ready
 
-    def _completed(self, move: Move, done: Performed) -> Record:
-        """The record of a completed activation, with its edges decided.
-
-        Raises:
-            FatalError: An expression of an edge failed.
-        """
-        taken, skipped, carried = move.node.always_takes, _NONE, _NO_VALUES
-        items = done.items
-        if move.is_item:
-            taken, items = _NONE, self._reader.items_of(move)
-        elif move.kind == "scatter":
-            taken = _NONE
-        elif taken is None:
-            taken, skipped, carried = self._edges(move, done)
-        return Record(
-            outcome="completed",
-            output=NULL if done.gathered is not None else Raw(done.output),
-            action=done.action,
-            taken=taken,
-            skipped=skipped,
-            values=carried,
-            attempt=move.attempt,
-            winner=_winner(move),
-            items=items,
-            gathered=done.gathered,
-        )
-
-    def _edges(
-        self, move: Move, done: Performed
-    ) -> tuple[tuple[int, ...], tuple[int, ...], dict[int, Raw]]:
-        conditions, transforms = move.node.conditions, move.node.transforms
-        evaluator = (
-            self._reader.evaluator(move, done.output, done.action)
-            if conditions or transforms
-            else None
-        )
-
-        def holds(edge: EdgePlan) -> bool:
-            assert evaluator is not None
-            return truthy(evaluator(conditions[edge.index], edge))
-
-        decided = route(self._run.program.plan, move.activation, done.action, holds)
-        carried: dict[int, Raw] = {}
-        for edge in decided.taken:
-            transform = transforms.get(edge.index)
-            if transform is not None and evaluator is not None:
-                value = evaluator(transform, edge)
-                what = f"transform of edge {edge.index} {edge.source!r} -> {edge.target!r}"
-                try:
-                    carried[edge.index] = Raw(values.encode(value, what=what))
-                except FlowcraftError as error:
-                    raise FatalError(error_info(move, error)) from error
-        return (
-            tuple(edge.index for edge in decided.taken),
-            tuple(edge.index for edge in decided.skipped),
-            carried,
-        )
-
     # -- failing
 
     def _delay(self, move: Move, error: BaseException) -> float:
@@ -378,30 +321,18 @@ class Driver:
         """After the last attempt: the fallback, the next item, or the end of the run."""
         error = error_info(move, failure.error)
         if move.node.plan.fallback is not None:
-            input_ = move.input if move.input is not None else self._reader.input_of(move)
-            record = Record(outcome="caught", attempt=move.attempt, error=error, winner=_winner(move), input=Raw(input_))
             note = msgspec.json.encode(msgspec.to_builtins(error))
-            return self._settle(move, record, {CATCH_ERROR: note})
+            return self._settle(move, self._recorder.caught(move, error), {CATCH_ERROR: note})
+        record = self._recorder.failed(move, error)
         if move.is_item and move.node.goes_on_past_failed_items:
-            items = self._reader.items_of(move)
-            record = Record(outcome="failed", attempt=move.attempt, error=error, items=items)
             return self._settle(move, record, {})
-        self._fail(move, error)
+        self._fail(move, record)
         return []
 
-    def _fail(self, move: Move, error: ErrorInfo) -> None:
-        """Record a failure that nobody catches, and end the run with it."""
-        record = Record(
-            outcome="failed", attempt=move.attempt, error=error, winner=_winner(move)
-        )
+    def _fail(self, move: Move, record: Record) -> None:
+        """Write down a failure that nobody catches, and end the run with it."""
         self._state.write(move.key, record, {})
-        self._end("failed", error)
-
-
-def _winner(move: Move) -> int | None:
-    """The edge that started an `any` join."""
-    winner = move.loaded.winner
-    return int(winner) if winner is not None else None
+        self._end("failed", record.error)
 
 
 def _context_keys(node: NodeProgram, move: Move) -> tuple[str, ...]:

@@ -73,9 +73,7 @@ class LocalRun:
         *path, name = (node_id or "").split("/")
         for node in path:
             driver = _last_child(driver, node)
-        if driver.done.done():
-            return "refused"
-        return driver.signals.resume(action, output, name if node_id is not None else None, scope)
+        return driver.resume(action, output, name if node_id is not None else None, scope)
 
     def open_waits(self) -> list[str]:
         """Node and scope of each wait of this run that a resume would wake now."""

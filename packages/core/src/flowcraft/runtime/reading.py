@@ -22,8 +22,8 @@ from flowcraft.engine.names import (
     Candidate,
     Place,
     input_candidates,
-    outside_place,
     output_place,
+    outside_place,
     stand_in,
     walk_path,
 )

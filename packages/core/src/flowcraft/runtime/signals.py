@@ -75,7 +75,13 @@ class Signals:
         ]
 
     def resume(
-        self, action: str | None, output: Any, node_id: str | None, scope: str
+        self,
+        action: str | None,
+        output: Any,
+        node_id: str | None,
+        scope: str,
+        *,
+        is_over: bool,
     ) -> ResumeOutcome:
         """Wake one wait, or keep the signal for one that is not open yet.
 
@@ -87,6 +93,8 @@ class Signals:
         if action == "":
             raise RunError("an action is a text that is not empty; leave it out for none")
         signal = _Signal(values.encode(output, what="output of the resume"), action)
+        if is_over:
+            return "refused"
         if node_id is None:
             opened = self.open_waits()
             if len(opened) > 1:

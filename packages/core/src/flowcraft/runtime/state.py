@@ -131,6 +131,8 @@ class RunState:
                     pending.append((skipped, self._skip(skipped)))
                 else:
                     ready.append(_joined(target, arrived))
+                    if not arrival.any:
+                        del self._sets[target]  # nothing more can arrive
             if program.plan.has_body_sinks and self._end_is_reached():
                 self.is_complete = True
         return ready

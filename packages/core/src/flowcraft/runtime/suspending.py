@@ -152,7 +152,9 @@ class Suspender:
         return Performed(values.encode(result.output, what=f"output of subflow {node!r}"))
 
 
-def payload_names(program: Program, params: Mapping[str, Any]) -> dict[str, tuple[Candidate, ...]] | None:
+def payload_names(
+    program: Program, params: Mapping[str, Any]
+) -> dict[str, tuple[Candidate, ...]] | None:
     """The meanings of the names in a subflow's `params.inputs`, `""` for a bare one."""
     mapping = params.get("inputs")
     if mapping is None:

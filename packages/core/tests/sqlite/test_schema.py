@@ -1,0 +1,102 @@
+"""How a file comes to its tables."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from flowcraft.sqlite import SqliteSettings, schema
+from flowcraft.sqlite.tables import SqliteTables
+from flowcraft.sqlite.writer import open_file
+
+
+@pytest.fixture
+def connection(path: str) -> Iterator[sqlite3.Connection]:
+    made = sqlite3.connect(path, isolation_level=None)
+    yield made
+    made.close()
+
+
+def test_a_new_file_is_brought_to_the_current_version_once(
+    connection: sqlite3.Connection, path: str
+) -> None:
+    assert schema.check(connection, path) == 0
+    schema.migrate(connection, path)
+    assert schema.check(connection, path) == schema.VERSION
+    schema.migrate(connection, path)
+
+
+def test_migrations_are_applied_in_order_from_where_the_file_is(
+    connection: sqlite3.Connection, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema.migrate(connection, path)
+    more = (("CREATE TABLE two (x)", "INSERT INTO two VALUES (2)"), ("UPDATE two SET x = x + 1",))
+    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS + more)
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 2)
+    schema.migrate(connection, path)
+    assert connection.execute("SELECT x FROM two").fetchone() == (3,)
+    assert schema.check(connection, path) == schema.VERSION
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(
+    connection: sqlite3.Connection, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "MIGRATIONS", (("CREATE TABLE one (x)", "NO SQL"),))
+    with pytest.raises(sqlite3.OperationalError):
+        schema.migrate(connection, path)
+    assert schema.check(connection, path) == 0
+    assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(("level", "number"), [("normal", 1), ("full", 2)])
+def test_a_file_is_opened_with_a_log_and_as_safe_as_was_asked(
+    path: str, level: str, number: int
+) -> None:
+    settings = SqliteSettings.from_options(path=path, synchronous=level)
+    connection = open_file(path, settings)
+    try:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (number,)
+        assert connection.execute("PRAGMA foreign_keys").fetchone() == (0,)
+        assert connection.execute("PRAGMA temp_store").fetchone() == (2,)
+    finally:
+        connection.close()
+
+
+def test_no_step_of_a_worker_reads_a_whole_table(path: str) -> None:
+    connection = open_file(path, SqliteSettings(path=path))
+    heard: list[str] = []
+    try:
+        connection.set_trace_callback(heard.append)
+        tables = SqliteTables(connection)
+        tables.get_run("r")
+        tables.child_ids("r")
+        tables.get_cells("r", "k")
+        tables.get_cell("r", "k", "n")
+        tables.get_members("r", "k")
+        tables.insert_member("r", "k", "e", True, None)
+        tables.get_context("r", ["k"])
+        tables.take_jobs(1.0, 9, 2.0)
+        tables.next_job_at()
+        tables.extend_job(1, 1, 2.0)
+        tables.stalled(1.0, 9)
+        tables.set_sweep("r", 1.0, by_sweeper=True)
+        tables.due_timers(1.0, 9)
+        tables.delete_run("r")
+        connection.set_trace_callback(None)
+        plans = {
+            statement: [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+            for statement in heard
+            if not statement.startswith("--")
+        }
+    finally:
+        connection.close()
+    assert plans
+    slow = {
+        statement: plan
+        for statement, plan in plans.items()
+        if any(line.startswith("SCAN") or "TEMP B-TREE" in line for line in plan)
+    }
+    assert not slow
