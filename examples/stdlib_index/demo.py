@@ -71,6 +71,12 @@ class Victim:
         self.cut_off: set[Execution] = set()
         self.at_percent = 0
 
+    @property
+    def work(self) -> str:
+        """How much was cut off, in words."""
+        number = len(self.cut_off)
+        return f"{number} execution{'s' if number != 1 else ''}"
+
     def try_to_kill(self, evidence: Evidence, recorded: Recorded) -> bool:
         """Kill the worker if it holds work right now: by its log, and by leases in the file.
 
@@ -101,7 +107,7 @@ async def index(
             if is_killed:
                 display.say(
                     f"  killed {victim.worker.name} (pid {victim.worker.pid}) with SIGKILL, "
-                    f"{len(victim.cut_off)} executions under way"
+                    f"{victim.work} under way"
                 )
         for worker in workers:
             if not worker.is_killed and worker.process.poll() is not None:
@@ -187,7 +193,7 @@ def check(
     from_victim = len(again & set(victim.worker.started))
     print(
         f"{victim.worker.name} (pid {victim.worker.pid}) was killed at {victim.at_percent} % with "
-        f"{len(victim.cut_off)} executions under way; the others repeated them."
+        f"{victim.work} under way; the others began again with that."
     )
     print(
         f"Executions begun: {starts.total():,}. Outcomes recorded: {evidence.outcomes():,}. "

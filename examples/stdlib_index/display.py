@@ -52,7 +52,9 @@ class Display:
         if self._progress is not None:
             self._progress.update(self._task, completed=recorded, total=files)
             return
-        percent = 100 * recorded // files if files else 0
+        if not files:
+            return
+        percent = 100 * recorded // files
         if percent >= self._next_percent:
             print(f"  {recorded:,} of {files:,} files recorded ({percent} %)", flush=True)
             self._next_percent = (percent // STEP_PERCENT + 1) * STEP_PERCENT

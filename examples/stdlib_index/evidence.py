@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import sqlite3
+import time
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -35,7 +36,10 @@ class Evidence:
 
     def runs_leased(self) -> set[str]:
         """Runs of which some worker holds a message right now."""
-        rows = self._read("SELECT body FROM jobs WHERE is_leased = 1")
+        # While a message is leased, it becomes visible when the lease ends.
+        rows = self._read(
+            "SELECT body FROM jobs WHERE is_leased = 1 AND visible_at > ?", time.time()
+        )
         return {json.loads(body)["runId"] for (body,) in rows}
 
     def completed_items(self) -> list[int]:

@@ -11,12 +11,10 @@ from typing import Any, Literal
 from flowcraft import values
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.adapter.options import RuntimeOptions
-from flowcraft.adapter.run_view import RunView
 from flowcraft.blueprint import canonical_bytes, content_hash, load_blueprint
 from flowcraft.clock import Clock
-from flowcraft.engine.activation import parse_activation
 from flowcraft.engine.program import Program
-from flowcraft.engine.record import Record, carried_value, decode_record, output_value
+from flowcraft.engine.record import Record, decode_record
 from flowcraft.errors import NonRetryableError
 from flowcraft.expressions import Expressions
 from flowcraft.local.waker import Waker
@@ -26,8 +24,10 @@ from flowcraft.status import RunHeader
 from tests.four_method.adapter import FourMethodAdapter, ToyServer
 from tests.simulation.behaviour import SimulatedError, decide
 from tests.simulation.case import Case
-from tests.simulation.check import Observed, ObservedRecord
+from tests.simulation.check import Observed
 from tests.simulation.faults import FaultPlan, Faults, Gate
+from tests.simulation.observe import observe
+from tests.simulation.signals import Outside, descendants
 from tests.simulation.sim_store import SimAdapter, SimTables
 
 Mode = Literal["fused", "split", "contract"]
@@ -186,15 +186,14 @@ class World:
         client = self.adapter("client", gate)
         for _ in range(self.setup.workers):
             self.start_worker()
-        await self._submit(client)
+        outside = await self._submit(client)
         loop = asyncio.get_running_loop()
-        answered: set[tuple[str, str]] = set()
         while not await self._is_over(client):
             if loop.time() > self.setup.longest_seconds:
                 return self._ended(None, ["the run did not end"])
             if self.setup.cancel_at is not None and loop.time() >= self.setup.cancel_at:
                 await client.runs.cancel(RUN_ID)
-            await self._answer_waits(client, answered)
+            await outside.answer()
             await asyncio.sleep(0.5 if loop.time() < 20 else 10)
         observed = await self._observe(client, RUN_ID)
         if self.setup.is_purged:
@@ -207,11 +206,21 @@ class World:
 
     async def _is_over(self, client: BaseDistributedAdapter) -> bool:
         """Whether the run and all below it ended and were announced."""
-        for run_id in [RUN_ID, *await self._descendants(client, RUN_ID)]:
+        for run_id in [RUN_ID, *await descendants(client, RUN_ID)]:
             (header,) = await client.ports.store.headers([run_id])
-            if header is not None and not (header.is_over and header.is_announced):
-                return False
+            if header is None or (header.is_over and header.is_announced):
+                continue
+            if not self.setup.has_sweeper and await self._is_orphan(client, header):
+                await client.runs.cancel(run_id)
+            return False
         return True
+
+    async def _is_orphan(self, client: BaseDistributedAdapter, header: RunHeader) -> bool:
+        """Whether the run's parent ended without it; only a sweeper looks for those."""
+        if header.parent is None:
+            return False
+        (above,) = await client.ports.store.headers([header.parent.run_id])
+        return above is None or (above.is_over and above.is_announced)
 
     async def _look_again(self, client: BaseDistributedAdapter, first: Observed) -> list[str]:
         """What changed after the end, when every message is gone."""
@@ -231,7 +240,7 @@ class World:
     def _is_busy(self) -> bool:
         return bool(self.tables.jobs or self.server.messages)
 
-    async def _submit(self, client: BaseDistributedAdapter) -> None:
+    async def _submit(self, client: BaseDistributedAdapter) -> Outside:
         case = self.setup.case
         hashes = {id_: program.hash for id_, program in self._programs.items()}
         for program in self._programs.values():
@@ -245,67 +254,15 @@ class World:
             created_at=EPOCH,
         )  # fmt: skip
         await client.runs.create(header, case.payload)
-        for signal in case.signals:
-            if signal.early:
-                await client.resume_with_action(
-                    RUN_ID, signal.action, signal.output, signal.node, signal.scope or ""
-                )
+        outside = Outside(client, RUN_ID, case)
+        await outside.send_early()
         await client.runs.start(RUN_ID)
-
-    async def _answer_waits(
-        self, client: BaseDistributedAdapter, answered: set[tuple[str, str]]
-    ) -> None:
-        """Resume every wait that is seen open, with all signals that are for it."""
-        for run_id in [RUN_ID, *await self._descendants(client, RUN_ID)]:
-            view = await client.parts.view(run_id)
-            if view is None or view.header.is_over:
-                continue
-            for activation in await client._resumer.open_waits(view):
-                if (run_id, activation.key) in answered:
-                    continue
-                answered.add((run_id, activation.key))
-                path = await self._path(client, view, activation.node)
-                for signal in self.setup.case.signals:
-                    if signal.early or signal.node != path:
-                        continue
-                    if signal.scope in (None, activation.scope):
-                        await client.resume_with_action(
-                            run_id, signal.action, signal.output, activation.node, activation.scope
-                        )
-
-    async def _path(self, client: BaseDistributedAdapter, view: RunView, node: str) -> str:
-        parent = view.header.parent
-        if parent is None:
-            return node
-        above = await client.parts.view(parent.run_id)
-        assert above is not None
-        outer = await self._path(client, above, parse_activation(parent.activation).node)
-        return f"{outer}/{node}"
-
-    async def _descendants(self, client: BaseDistributedAdapter, run_id: str) -> list[str]:
-        found: list[str] = []
-        for child in await client.ports.store.children(run_id):
-            found += [child, *await self._descendants(client, child)]
-        return found
+        return outside
 
     # -- what came of it
 
     async def _observe(self, client: BaseDistributedAdapter, run_id: str) -> Observed:
-        result = await client.runs.result_of(run_id)
-        records = {}
-        for key, record in self._records(run_id).items():
-            records[key] = await self._observed_record(client, run_id, record)
-        children: dict[tuple[str, int], Observed] = {}
-        for child in await client.ports.store.children(run_id):
-            (header,) = await client.ports.store.headers([child])
-            assert header is not None
-            assert header.parent is not None
-            where = (header.parent.activation, header.parent.attempt)
-            children[where] = await self._observe(client, child)
-        return Observed(
-            status=result.status, output=result.output, context=result.context,
-            errors=[_error(error) for error in result.errors], records=records, children=children,
-        )  # fmt: skip
+        return await observe(client, run_id, self._records)
 
     def _records(self, run_id: str) -> dict[str, Record]:
         if self.setup.mode != "contract":
@@ -324,30 +281,3 @@ class World:
                     body = values.decode(body)["value"].encode()
                 found[key[len(prefix) : -len(suffix)]] = decode_record(body)
         return found
-
-    async def _observed_record(
-        self, client: BaseDistributedAdapter, run_id: str, record: Record
-    ) -> ObservedRecord:
-        async def plain(stored: bytes) -> Any:
-            return values.decode(await client.parts.reader.plain(run_id, stored))
-
-        return ObservedRecord(
-            outcome=record.outcome,
-            output=await plain(output_value(record)),
-            action=record.action,
-            taken={index: await plain(carried_value(record, index)) for index in record.taken},
-            skipped=set(record.skipped),
-            attempt=record.attempt,
-            winner=record.winner,
-            error=None if record.error is None else _error(record.error),
-        )
-
-
-def _error(error: Any) -> dict[str, Any]:
-    return {
-        "node": error.node,
-        "scope": error.scope,
-        "attempt": error.attempt,
-        "type": error.type,
-        "message": error.message,
-    }

@@ -296,6 +296,8 @@ class Flowcraft:
 
                 made = self._make_adapter(self._runtime_options(), adapter=adapter, url=url)
                 self._connection = await Connection.open(made, self._book)
+            elif adapter is not None or url is not None:
+                raise SettingsError("it is connected already; aclose() it first")
             return self._connection
 
     # -- workers

@@ -84,7 +84,7 @@ def test_an_attempt_beyond_its_timeout_has_failed(lab, graph):
 
 def test_a_class_falls_back_by_itself_after_a_timeout(lab, graph):
     class Careful(BaseNode):
-        async def exec(self, input: Any) -> str:
+        async def exec(self, prepared: Any, ctx: Context) -> str:
             await asyncio.sleep(100)
             return "never"
 

@@ -89,7 +89,7 @@ def test_a_wait_in_a_batch_is_named_by_its_scope(lab, graph, gives, settled):
         await settled()
         assert run.open_waits() == ["b/#1"]
         assert run.resume(output="x", node_id="b", scope="/#0") == "refused"
-        assert run.resume(output="second", node_id="b") == "woke"
+        assert run.resume(output="second", node_id="b", scope="/#1") == "woke"
         return (await run.result()).output
 
     assert lab.drive(blueprint, course) == ["first", "second"]

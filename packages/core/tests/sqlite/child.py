@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -32,12 +33,14 @@ def queue_of(backend: SqliteBackend) -> LocalQueue:
 
 async def receive(backend: SqliteBackend) -> None:
     """Wait for a message far longer than any test lasts."""
-    queue = queue_of(backend)
-    receiving = asyncio.ensure_future(queue.receive(1, 3600.0))
-    while not backend.waker._waiting:
-        await asyncio.sleep(0)
-    say("waiting")
-    (delivery,) = await receiving
+    wait = backend.waker.wait
+
+    async def waiting(seconds: float) -> None:
+        asyncio.get_running_loop().call_soon(say, "waiting")
+        await wait(seconds)
+
+    backend.waker.wait = waiting  # type: ignore[method-assign]
+    (delivery,) = await queue_of(backend).receive(1, 3600.0)
     say(decode_job(delivery.body).node_id)
 
 
@@ -77,7 +80,9 @@ async def hang(backend: SqliteBackend) -> None:
 
 
 async def write(backend: SqliteBackend) -> None:
-    """Write once, and say what came of it."""
+    """Write once, and say what came of it; as another user, if one is named."""
+    if len(sys.argv) > 3:
+        os.setuid(int(sys.argv[3]))
     try:
         await backend.transact(lambda db: db.put_key("k", "v", None))
     except FlowcraftError as error:

@@ -56,11 +56,12 @@ async def spawn() -> AsyncIterator[Spawn]:
     """Start `child.py`; every child is gone when the test is over."""
     children: list[Child] = []
 
-    async def start(command: str, path: str, **options: Any) -> Child:
+    async def start(command: str, path: str, *arguments: str) -> Child:
+        program = str(Path(__file__).with_name("child.py"))
+        pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            sys.executable, str(Path(__file__).with_name("child.py")), command, path,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, **options,
-        )  # fmt: skip
+            sys.executable, program, command, path, *arguments, stdin=pipe, stdout=pipe
+        )
         children.append(Child(process))
         return children[-1]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sqlite3
@@ -117,15 +116,3 @@ async def test_a_process_that_ends_leaves_nothing_beside_the_file(path: str, spa
     child.go()
     assert await child.end() == 0
     assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]
-
-
-async def test_two_loops_of_one_process_wake_each_other(open_backend: Any) -> None:
-    one, other = open_backend(), open_backend()
-    await other.open()
-    receiving = asyncio.ensure_future(queue_of(one).receive(1, 3600.0))
-    while not one.waker._waiting:
-        await asyncio.sleep(0)
-    await send(other, "n")
-    async with asyncio.timeout(60):
-        (delivery,) = await receiving
-    assert b'"n"' in delivery.body

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from flowcraft.errors import BackendError, SchemaVersionError, SettingsError
-from flowcraft.sqlite import SqliteBackend, SqliteSettings
-from flowcraft.sqlite import schema
+from flowcraft.sqlite import SqliteBackend, SqliteSettings, schema
 from flowcraft.sqlite.settings import filesystem_of, refuse_network_filesystem
 
 NOBODY = 65534
@@ -70,7 +69,7 @@ async def test_the_database_of_another_program_is_refused(
 
 async def test_a_folder_that_is_not_there_is_named(open_backend: Any, tmp_path: Path) -> None:
     backend = open_backend(path=str(tmp_path / "nowhere" / "flow.db"))
-    with pytest.raises(BackendError, match="there is no folder .*nowhere"):
+    with pytest.raises(BackendError, match=r"there is no folder .*nowhere"):
         await backend.open()
 
 
@@ -102,16 +101,19 @@ def open_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+@pytest.mark.parametrize("mode", [0o755, 0o777], ids=["and its folder", "in a free folder"])
 async def test_a_file_that_may_only_be_read_is_an_error(
-    open_folder: Path, open_backend: Any, spawn: Any
+    open_folder: Path, open_backend: Any, spawn: Any, mode: int
 ) -> None:
     path = open_folder / "flow.db"
     backend = open_backend(path=str(path))
     await backend.open()
     await backend.aclose()
     path.chmod(0o444)
-    # The superuser may write whatever the mode says, so the child is somebody else.
-    child = await spawn("write", str(path), **({"user": NOBODY} if os.geteuid() == 0 else {}))
+    open_folder.chmod(mode)
+    # The superuser may write whatever the mode says, so the child becomes somebody else.
+    user = [str(NOBODY)] if os.geteuid() == 0 else []
+    child = await spawn("write", str(path), *user)
     kind, message, cause = json.loads(await child.line())
     assert kind == "BackendError"
     assert "Let this user write" in message

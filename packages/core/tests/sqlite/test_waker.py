@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flowcraft.clock import SystemClock
+from flowcraft.local.database import LocalDatabase
 from flowcraft.sqlite import SqliteBackend
 from flowcraft.sqlite.waker import LONGEST_SOCKET_PATH, SqliteWaker, wake_folder
 
@@ -31,7 +32,7 @@ class Wakers:
 
 
 @pytest.fixture
-async def wakers(path: str) -> Any:
+async def wakers(path: str) -> AsyncIterator[Wakers]:
     made = Wakers(path)
     try:
         yield made
@@ -43,8 +44,7 @@ async def wakers(path: str) -> Any:
 async def waits(waker: SqliteWaker) -> asyncio.Task[None]:
     """A task that waits for news far longer than any test lasts."""
     waiting = asyncio.create_task(waker.wait(3600.0))
-    while not waker._waiting:
-        await asyncio.sleep(0)
+    await asyncio.sleep(0)
     return waiting
 
 
@@ -68,12 +68,12 @@ async def test_a_waker_of_this_process_wakes_nobody_else(wakers: Wakers) -> None
 async def test_a_newcomer_is_told_by_those_who_looked_before(wakers: Wakers) -> None:
     first = wakers.open()
     first.tell_others()  # has listed an empty folder
+    greeted = await waits(first)
     second = wakers.open()
     waiting = await waits(second)
-    while first._listed_at is not None:
-        await asyncio.sleep(0)  # until its hello is heard
-    first.tell_others()
     async with asyncio.timeout(60):
+        await greeted
+        first.tell_others()
         await waiting
 
 
@@ -131,6 +131,11 @@ async def test_news_during_a_step_is_heard_again_after_it(wakers: Wakers) -> Non
     assert busy.has_heard
 
 
+def take_all(db: LocalDatabase) -> None:
+    for row in db.take_jobs(1.0, 9, 2.0):
+        db.delete_job(row.id, row.token)
+
+
 async def test_a_step_that_found_nothing_does_not_hide_the_news_behind_it(
     backend: SqliteBackend,
 ) -> None:
@@ -147,15 +152,14 @@ async def test_a_step_that_found_nothing_does_not_hide_the_news_behind_it(
         await backend.transact(lambda db: db.insert_job(b"j", 0.0))
         async with asyncio.timeout(60):
             await waiting
-        (row,) = await backend.transact(lambda db: db.take_jobs(1.0, 9, 2.0))
-        await backend.transact(lambda db: db.delete_job(row.id, row.token))
+        await backend.transact(take_all)
 
 
 @pytest.fixture
-def deep(tmp_path: Path) -> Iterator[str]:
+def deep(tmp_path: Path) -> str:
     folder = tmp_path / ("deep" * 20) / ("deeper" * 10)
     folder.mkdir(parents=True)
-    yield str(folder / "flow.db")
+    return str(folder / "flow.db")
 
 
 async def test_a_path_too_long_for_a_socket_gets_a_short_folder(

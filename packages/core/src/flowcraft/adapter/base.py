@@ -127,7 +127,7 @@ class BaseDistributedAdapter(ABC):
     async def handle_job(self, job: JobPayload) -> None:
         """Handle one job that something else received; raises when it must come back."""
         loops = WorkerLoops(self.parts, self._sweeper, None)
-        await loops.handle(Delivery(encode_job(job), None, True))
+        await loops.handle_alone(Delivery(encode_job(job), None, True))
 
     async def reconcile(self, run_id: str) -> None:
         """Repair a run from its records.

@@ -21,7 +21,7 @@ from msgspec import Raw
 from flowcraft import values
 from flowcraft.adapter.options import AdapterOptions
 from flowcraft.engine.activation import RUN
-from flowcraft.engine.cells import CHILD, FAILED, PAYLOAD, SINGLE_CELLS, STARTED, WINNER
+from flowcraft.engine.cells import CHILD, FAILED, HANDED_BACK, PAYLOAD, SINGLE_CELLS, STARTED, WINNER
 from flowcraft.engine.record import ErrorInfo
 from flowcraft.ports.contract import (
     AsyncContext,
@@ -179,6 +179,7 @@ class ContractStore(RunStore):
             await read(f"{CHILD}{attempt}")
             delivery = 1
             while await read(f"{STARTED}{attempt}:{delivery}"):
+                await read(f"{HANDED_BACK}{attempt}:{delivery}")
                 delivery += 1
             if not await read(f"{FAILED}{attempt}"):
                 return cells

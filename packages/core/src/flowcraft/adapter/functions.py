@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from flowcraft import values
+from flowcraft.adapter.deliveries import Deliveries
 from flowcraft.adapter.outcome import FatalError, error_info
 from flowcraft.adapter.parts import Parts
 from flowcraft.adapter.performing import AttemptError, HandBackError, Performed, RunOverError
@@ -38,8 +39,9 @@ LONGEST_KEY_BYTES = 512
 class Functions:
     """Performs nodes on this worker."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, deliveries: Deliveries) -> None:
         self._parts = parts
+        self._deliveries = deliveries
 
     async def run(self, move: Move) -> Performed:
         """Perform the activation.
@@ -68,8 +70,7 @@ class Functions:
         if implementation is None:
             raise await self._missing(move)
         move.input = await parts.reader.input_of(move)
-        starts = sum(name.startswith("started:") for name in move.loaded.cells)
-        async with parts.gate.enter(alone=move.is_counted and starts > 0):
+        async with self._deliveries.enter(move):
             result = await self._call(move, implementation)
         what = f"output of node {move.activation.node!r}"
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ from flowcraft.ports.contract import JobPayload, decode_job
 from flowcraft.ports.queue import Delivery
 from flowcraft.ports.store import End, Load, Loaded
 from flowcraft.ports.transition import Target
+
+
+logger = logging.getLogger(__name__)
 
 
 class Found(NamedTuple):
@@ -56,6 +60,9 @@ class Handler:
             await self._parts.ports.queue.bury([delivery], str(error))
             return "acked"
         activation = Activation(job.node_id, job.scope)
+        if delivery.is_redelivered:
+            what = {"run": job.run_id, "node": job.node_id, "scope": job.scope}
+            logger.info("redelivered", extra=what)
         try:
             found = await self._find(job, activation)
         except (KeyError, ValueError, BlueprintError, UnknownBlueprintError) as error:
@@ -67,6 +74,7 @@ class Handler:
             await self._parts.runs.announce(run.run_id)
             return "ack"
         if not job.node_id:
+            await self._parts.runs.await_deadline(run)
             return "ack"
         record = loaded.cells.get(RECORD)
         if record is not None:
@@ -140,7 +148,7 @@ class Handler:
         left = 0 if is_counted else options.continue_nodes
         move = new_move(
             run, activation, loaded, via=via, token=token, is_counted=is_counted,
-            is_redelivered=delivery.is_redelivered,
+            is_redelivered=delivery.is_redelivered, origin=job.origin,
         )  # fmt: skip
         lease = loaded.lease
         if move.kind == "function" and lease is not None and lease.attempt == move.attempt:

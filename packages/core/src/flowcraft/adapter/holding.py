@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from flowcraft.adapter.parts import Parts, timer_job
+from flowcraft.adapter.parts import Parts, timer_job, timer_name
 from flowcraft.errors import BackendError, MalformedMessageError
 from flowcraft.ports.contract import JobPayload, decode_job
 from flowcraft.ports.queue import Delivery
@@ -125,9 +125,9 @@ class Holdings:
 
     async def _become_timer(self, holding: Holding, now: float) -> None:
         assert holding.job is not None
-        name = f"held {holding.job.run_id} {holding.job.activation}"
+        job = timer_job(holding.job)
         due_at = now + self._parts.ports.queue.lease_seconds
-        timer = Timer(name, due_at, timer_job(holding.job))
+        timer = Timer(f"held/{timer_name(job)}", due_at, job)
         await self._parts.ports.store.set_timers([timer])
         first = holding.timer is None
         holding.timer = timer

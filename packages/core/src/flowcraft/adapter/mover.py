@@ -8,11 +8,14 @@ share: attempts, failures, and the answer that the message gets.
 
 from __future__ import annotations
 
+import logging
+import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
+from flowcraft.adapter.deliveries import Deliveries
 from flowcraft.adapter.functions import Functions
 from flowcraft.adapter.outcome import FatalError, decode_failed, error_info
 from flowcraft.adapter.parts import Parts
@@ -27,12 +30,14 @@ from flowcraft.adapter.run_view import Move
 from flowcraft.adapter.suspensions import Suspensions
 from flowcraft.adapter.walk import Followed
 from flowcraft.engine import attempts
-from flowcraft.engine.cells import FAILED, STARTED
+from flowcraft.engine.cells import FAILED
 from flowcraft.engine.record import Record
-from flowcraft.errors import DeliveryLimitError
+from flowcraft.errors import BackendError
 from flowcraft.ports.queue import Delivery
 from flowcraft.ports.store import Commit
 from flowcraft.ports.transition import Target
+
+logger = logging.getLogger(__name__)
 
 Answer = Literal["ack", "acked", "keep"]
 """Acknowledge the message; it went with the last step; leave it to come back."""
@@ -59,7 +64,8 @@ class Mover:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._functions = Functions(parts)
+        self._deliveries = Deliveries(parts)
+        self._functions = Functions(parts, self._deliveries)
         self._suspensions = Suspensions(parts)
 
     async def move(self, move: Move, *, hold: int, ack: Delivery | None) -> Moved:
@@ -71,10 +77,15 @@ class Mover:
             ack: The message, where the last step may acknowledge it.
         """
         try:
+            return await self._move(move, hold=hold, ack=ack)
+        except (BackendError, asyncio.CancelledError):
+            await self._deliveries.take_back(move)
+            raise
+
+    async def _move(self, move: Move, *, hold: int, ack: Delivery | None) -> Moved:
+        try:
             if await self._is_early(move):
                 return Moved()
-            if move.is_counted and move.kind == "function":
-                await self._count(move)
             done = await self._perform(move)
             if done is None:
                 await self._parts.write_down(move)
@@ -110,23 +121,6 @@ class Mover:
             return False
         await self._parts.send_later(move, wait)
         return True
-
-    async def _count(self, move: Move) -> None:
-        """Count a delivery that may follow the death of a worker, before code runs.
-
-        Raises:
-            AttemptError: There were too many.
-        """
-        prefix = f"{STARTED}{move.attempt}:"
-        starts = sum(name.startswith(prefix) for name in move.loaded.cells)
-        limit = self._parts.options.max_deliveries
-        if starts >= limit:
-            error = DeliveryLimitError(
-                f"node {move.activation.node!r} was started {starts + 1} times, and no worker "
-                "lived to record an outcome"
-            )
-            raise AttemptError(error, is_retryable=False)
-        await self._parts.note(move, f"{prefix}{starts + 1}", move.token.encode())
 
     async def _failed(
         self, move: Move, failure: AttemptError, *, hold: int, ack: Delivery | None
@@ -183,6 +177,12 @@ def beaten(move: Move, standing: bytes) -> Moved:
 
 
 def _beaten_by(move: Move, via: str) -> Moved:
+    logger.info("duplicate discarded", extra=_what(move))
     return Moved("ack" if via != move.via else "keep")
+
+
+def _what(move: Move) -> dict[str, object]:
+    node, scope = move.activation
+    return {"run": move.run.run_id, "node": node, "scope": scope, "attempt": move.attempt}
 
 

@@ -81,7 +81,7 @@ class Outcomes:
             attempt=move.attempt,
             via=move.via,
             token=move.token,
-            winner=int(move.loaded.winner) if move.loaded.winner is not None else None,
+            winner=_winner(move),
             items=items,
             gathered=gathered,
         )
@@ -140,8 +140,9 @@ class Outcomes:
     def fatal(self, move: Move, error: ErrorInfo) -> tuple[Record, Commit]:
         """The record of an activation that fails its run; the status goes with it."""
         record = Record(
-            outcome="failed", attempt=move.attempt, via=move.via, token=move.token, error=error
-        )
+            outcome="failed", attempt=move.attempt, via=move.via, token=move.token,
+            winner=_winner(move), error=error,
+        )  # fmt: skip
         guard = Cell(move.key, RECORD, encode_record(record))
         return record, Commit(move.run.run_id, guard, ends=("failed", error))
 
@@ -159,7 +160,7 @@ class Outcomes:
         """The record of a failed activation for which its fallback stands in."""
         record = Record(
             outcome="caught", attempt=move.attempt, via=move.via, token=move.token,
-            error=error, input=Raw(input_),
+            winner=_winner(move), error=error, input=Raw(input_),
         )  # fmt: skip
         guard = Cell(move.key, RECORD, encode_record(record))
         note = {CATCH_ERROR: msgspec.json.encode(msgspec.to_builtins(error))}
@@ -205,6 +206,11 @@ class Evaluator:
 
 def _name(edge: EdgePlan) -> str:
     return f"edge {edge.index} {edge.source!r} -> {edge.target!r}"
+
+
+def _winner(move: Move) -> int | None:
+    """The edge that started the activation, where it is an `any` join."""
+    return int(move.loaded.winner) if move.loaded.winner is not None else None
 
 
 def error_info(move: Move, error: BaseException) -> ErrorInfo:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.adapter.outcome import Outcomes
 from flowcraft.adapter.performing import BeatenError, RunOverError
@@ -86,9 +88,19 @@ class Parts:
         return result.existing
 
     async def send_later(self, move: Move, delay_seconds: float) -> None:
-        """See to it that the activation gets a job, not before the delay is over."""
+        """See to it that the activation gets a job, not before the delay is over.
+
+        What the sweeper sent is not the first to ask for that: it keeps one timer, a lease
+        behind the others, however often the sweeper comes by.
+        """
         await self.write_down(move)
-        await self.wake_later(job_for(move.run.job, move.key), delay_seconds)
+        job = job_for(move.run.job, move.key)
+        if move.origin != "sweep":
+            await self.wake_later(job, delay_seconds)
+            return
+        due_at = self.clock.now() + delay_seconds + self.ports.queue.lease_seconds
+        swept = msgspec.structs.replace(job, origin="sweep")
+        await self.ports.store.set_timers([Timer(timer_name(swept), due_at, swept)])
 
     async def wake_later(self, job: JobPayload, delay_seconds: float) -> None:
         """Send a job after a delay: by the queue where it has one long enough, or by a timer."""
@@ -96,8 +108,8 @@ class Parts:
             await self.ports.send(Outgoing(job, delay_seconds))
             return
         due_at = self.clock.now() + delay_seconds
-        name = f"{job.run_id} {job.activation}"
-        await self.ports.store.set_timers([Timer(name, due_at, timer_job(job))])
+        job = timer_job(job)
+        await self.ports.store.set_timers([Timer(timer_name(job), due_at, job)])
 
 
 def timer_job(job: JobPayload) -> JobPayload:
@@ -105,6 +117,11 @@ def timer_job(job: JobPayload) -> JobPayload:
     return JobPayload(
         job.run_id, job.blueprint_id, job.node_id, job.scope, job.blueprint_hash, "timer"
     )
+
+
+def timer_name(job: JobPayload) -> str:
+    """A name that no other activation's timer has: an id holds no slash."""
+    return f"{job.origin}/{job.run_id}/{job.activation}"
 
 
 class Running:

@@ -11,7 +11,7 @@ from flowcraft.engine.activation import RUN, Activation, item_index, outer_scope
 from flowcraft.engine.cells import CLAIM, EARLY, FAILED, PAYLOAD, RECORD
 from flowcraft.engine.names import Candidate, input_candidates, output_place
 from flowcraft.engine.program import NodeProgram, Program
-from flowcraft.ports.contract import JobPayload
+from flowcraft.ports.contract import JobPayload, Origin
 from flowcraft.ports.store import Load, Loaded
 from flowcraft.status import RunHeader
 
@@ -45,9 +45,11 @@ class Move:
         kind: What sort of node that makes it.
         is_counted: Whether the delivery may follow the death of a worker.
         is_redelivered: Whether this very message was delivered before.
+        origin: Who sent the message.
         loaded: What the store held; empty when its one value came by hand.
         value_in_hand: That value, when nothing was written for it yet.
         member_in_hand: The arrival that would carry it.
+        counted: The number under which this delivery was counted, 0 if it was not.
     """
 
     run: RunView
@@ -62,10 +64,12 @@ class Move:
     token: str
     is_counted: bool
     is_redelivered: bool = False
+    origin: Origin = "edge"
     value_in_hand: bytes | None = None
     member_in_hand: str = ""
     attempt: int = 1
     input: bytes | None = None
+    counted: int = 0
     writes: dict[str, bytes | None] = field(default_factory=dict)
 
     @property
@@ -93,6 +97,7 @@ def new_move(
     token: str,
     is_counted: bool,
     is_redelivered: bool = False,
+    origin: Origin = "edge",
     value_in_hand: bytes | None = None,
     member_in_hand: str = "",
 ) -> Move:
@@ -106,7 +111,7 @@ def new_move(
         params = plan.node.params.get("workerParams") or {}
     move = Move(
         run, activation, node, uses, kind, params, config, loaded, via, token, is_counted,
-        is_redelivered, value_in_hand, member_in_hand,
+        is_redelivered, origin, value_in_hand, member_in_hand,
     )  # fmt: skip
     while f"{FAILED}{move.attempt}" in loaded.cells:
         move.attempt += 1

@@ -114,8 +114,13 @@ class Runs:
         await parts.ports.send_all(
             [Outgoing(job_for(run.job, start)) for start in starts if start not in recorded]
         )
+        await self.await_deadline(run)
+
+    async def await_deadline(self, run: RunView) -> None:
+        """See to it that somebody looks at the run when its time is over."""
         if run.header.deadline_at is not None:
-            await parts.wake_later(run.job, run.header.deadline_at - parts.clock.now())
+            left = run.header.deadline_at - self._parts.clock.now()
+            await self._parts.wake_later(run.job, max(0.0, left))
 
     # -- ending
 

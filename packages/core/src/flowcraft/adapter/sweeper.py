@@ -54,17 +54,30 @@ class Sweeper:
             return 0
         depth = await parts.ports.queue.depth()
         for found in stalled:
-            await self._look_at(found, is_backlog=bool(depth))
+            try:
+                await self._look_at(found, is_backlog=bool(depth))
+            except BackendError:
+                raise
+            except Exception:
+                # One run that cannot be read must not keep the others from being looked after.
+                logger.exception("a run could not be swept", extra={"run_id": found.run_id})
         return len(stalled)
 
     async def _look_at(self, found: Stalled, *, is_backlog: bool) -> None:
         parts = self._parts
         back_off = min(self._interval * 2.0 ** min(found.sweeps, 12), LONGEST_BACK_OFF_SECONDS)
-        await parts.ports.store.swept({found.run_id: parts.clock.now() + back_off})
-        run = await parts.view(found.run_id)
-        if run is None:
+        (header,) = await parts.ports.store.headers([found.run_id])
+        until = parts.clock.now() + back_off
+        if header is not None and header.deadline_at is not None:
+            until = min(until, max(header.deadline_at, parts.clock.now()))
+        await parts.ports.store.swept({found.run_id: until})
+        if header is None:
             return
-        if run.header.is_over or await self._is_orphan(run):
+        if header.is_over:
+            await parts.runs.announce(found.run_id)
+            return
+        run = RunView.of(header, await parts.programs.get(header.blueprint_hash))
+        if await self._is_orphan(run):
             await parts.runs.announce(found.run_id)
         elif await parts.runs.end_if_late(run.header):
             await parts.runs.announce(found.run_id)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from flowcraft.adapter.handler import Handler
+from flowcraft.adapter.handler import Handler, OnMove
 from flowcraft.adapter.holding import Holding, Holdings, beat_for_ever
 from flowcraft.adapter.parts import Parts
 from flowcraft.adapter.sweeper import Sweeper
@@ -101,16 +101,32 @@ class WorkerLoops:
         Raises:
             RedeliverError: The message must come back.
         """
-        if await self._handler.handle(delivery) == "keep":
+        holding = self.holdings.add(delivery)
+        try:
+            answer = await self._handler.handle(delivery, self._moves(holding))
+        finally:
+            self.holdings.drop(holding)
+        if answer == "keep":
             raise RedeliverError("another delivery of this message is being handled")
+
+    async def handle_alone(self, delivery: Delivery) -> None:
+        """Handle one message as `handle` does, with a heartbeat of its own."""
+        beating = asyncio.get_running_loop().create_task(
+            beat_for_ever(self.holdings, self._parts)
+        )
+        try:
+            await self.handle(delivery)
+        finally:
+            beating.cancel()
+
+    def _moves(self, holding: Holding) -> OnMove:
+        """What notes which activation is under way under a message."""
+        clock = self._parts.clock
+        return lambda key, attempt: holding.moves(key, attempt, clock.monotonic())
 
     async def _handle(self, holding: Holding) -> None:
         try:
-            clock = self._parts.clock
-            answer = await self._handler.handle(
-                holding.delivery,
-                lambda key, attempt: holding.moves(key, attempt, clock.monotonic()),
-            )
+            answer = await self._handler.handle(holding.delivery, self._moves(holding))
             if answer == "ack" or (answer == "acked" and holding.timer is not None):
                 await self.holdings.answer(holding)
         except BackendError as error:

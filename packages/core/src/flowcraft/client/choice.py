@@ -1,7 +1,8 @@
 """Which adapter is used, and with which options.
 
 The command line wins over the environment, and the environment over the application, for a
-worker and for a client alike. The options of an adapter are never given to another one.
+worker and for a client alike. Options that are given together with an adapter are never given to
+another one; those that are given without one go to whichever is used.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from flowcraft.adapters import AdapterSettings, AdapterSpec, find_adapter
-from flowcraft.errors import SettingsError
+from flowcraft.adapters import Adapters, AdapterSettings, AdapterSpec
+from flowcraft.errors import SettingsError, UnknownAdapterError
 
 DEFAULT_ADAPTER = "sqlite"
 """What an application uses that says nothing: a file in the working directory."""
@@ -33,21 +34,32 @@ class AdapterChoice:
     url: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def spec(self, place: str) -> AdapterSpec | None:
+    def spec(self, adapters: Adapters, place: str) -> AdapterSpec | None:
         """The adapter that it names, or None.
+
+        Args:
+            adapters: Those that are installed.
+            place: Where it was said, for errors.
 
         Raises:
             UnknownAdapterError: It is not installed.
             SettingsError: Name and URL are not of one adapter.
         """
-        named = find_adapter(self.adapter) if self.adapter else None
-        located = find_adapter(self.url) if self.url else None
+        named = adapters.find(self.adapter) if self.adapter else None
+        located = adapters.for_url(self.url) if self.url else None
         if named is not None and located is not None and named != located:
             raise SettingsError(
                 f"{place}: the adapter is {named.name!r}, and the URL one of {located.name!r}. "
                 "Leave one of them out"
             )
         return named or located
+
+    def is_about(self, chosen: AdapterSpec, adapters: Adapters, place: str) -> bool:
+        """Whether its options are for that adapter; what is overridden may well be wrong."""
+        try:
+            return self.spec(adapters, place) in (None, chosen)
+        except (UnknownAdapterError, SettingsError):
+            return False
 
 
 def resolve(
@@ -66,20 +78,21 @@ def resolve(
     environment = AdapterChoice(
         adapter=environ.get("FLOWCRAFT_ADAPTER") or None, url=environ.get("FLOWCRAFT_URL") or None
     )
-    # Each overrides those before it.
+    # Each wins over those after it.
     places = [
-        ("application", application),
-        ("FLOWCRAFT_ADAPTER and FLOWCRAFT_URL", environment),
         ("command line", command_line or AdapterChoice()),
+        ("FLOWCRAFT_ADAPTER and FLOWCRAFT_URL", environment),
+        ("application", application),
     ]
-    specs = [choice.spec(place) for place, choice in places]
-    chosen = next((spec for spec in reversed(specs) if spec is not None), None)
-    if chosen is None:
-        chosen = specs[0] = find_adapter(DEFAULT_ADAPTER)
+    adapters = Adapters()
+    chosen: AdapterSpec | None = None
+    for place, choice in places:
+        chosen = chosen or choice.spec(adapters, place)
+    chosen = chosen or adapters.find(DEFAULT_ADAPTER)
     settings_class = chosen.settings_class()
     options: dict[str, Any] = {}
-    for (_, choice), spec in zip(places, specs, strict=True):
-        if spec == chosen:
+    for place, choice in reversed(places):
+        if choice.is_about(chosen, adapters, place):
             options |= _read_url(settings_class, choice.url) if choice.url else {}
             options |= choice.options
         if choice is environment:

@@ -32,6 +32,8 @@ CHILD = "child:"
 """The child run of an attempt."""
 STARTED = "started:"
 """A counted delivery; the name goes on with the attempt and a colon."""
+HANDED_BACK = "back:"
+"""A counted delivery whose worker handed the job back; named like the delivery."""
 
 WINNER = "winner"
 """The edge that started an `any` join."""

@@ -1,0 +1,86 @@
+"""Counts the deliveries of an activation that may have followed the death of a worker.
+
+What is counted is that code began to execute. A worker that lives to hand its job back takes
+its own count back, so that drains and an unreachable store are held against nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from flowcraft.adapter.performing import AttemptError, BeatenError, RunOverError
+from flowcraft.adapter.run_view import Move
+from flowcraft.engine.cells import HANDED_BACK, STARTED
+from flowcraft.errors import BackendError, DeliveryLimitError
+
+if TYPE_CHECKING:
+    from flowcraft.adapter.parts import Parts
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+TRIES = 3
+
+
+class Deliveries:
+    """The counts of one worker's deliveries."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    @asynccontextmanager
+    async def enter(self, move: Move) -> AsyncIterator[None]:
+        """Be at the code of an activation: alone, if a worker may have died of it twice.
+
+        Raises:
+            AttemptError: It was delivered too often.
+            BeatenError: Another worker recorded it.
+            RunOverError: The run ended meanwhile.
+        """
+        counted = _counted(move)
+        async with self._parts.gate.enter(alone=move.is_counted and counted > 0):
+            if move.is_counted:
+                await self._count(move, counted)
+            yield
+
+    async def _count(self, move: Move, counted: int) -> None:
+        if counted >= self._parts.options.max_deliveries:
+            error = DeliveryLimitError(
+                f"node {move.activation.node!r} was started {counted + 1} times, and no worker "
+                "lived to record an outcome"
+            )
+            raise AttemptError(error, is_retryable=False)
+        number = 1 + sum(name.startswith(_prefix(move)) for name in move.loaded.cells)
+        await self._parts.note(move, f"{_prefix(move)}{number}", move.token.encode())
+        move.counted = number
+
+    async def take_back(self, move: Move) -> None:
+        """Take the count of a job that is handed back; as well as the store can be reached."""
+        if not move.counted:
+            return
+        name = f"{HANDED_BACK}{move.attempt}:{move.counted}"
+        for _ in range(TRIES):
+            try:
+                await self._parts.note(move, name, b"1")
+            except BackendError as error:
+                logger.warning("a delivery stays counted", extra={"error": str(error)})
+                await self._parts.clock.sleep(RETRY_SECONDS)
+            except (BeatenError, RunOverError):
+                return
+            else:
+                return
+
+
+def _prefix(move: Move) -> str:
+    return f"{STARTED}{move.attempt}:"
+
+
+def _counted(move: Move) -> int:
+    """How many deliveries of this attempt began to execute, and were not handed back."""
+    back = f"{HANDED_BACK}{move.attempt}:"
+    return sum(name.startswith(_prefix(move)) for name in move.loaded.cells) - sum(
+        name.startswith(back) for name in move.loaded.cells
+    )

@@ -1,0 +1,86 @@
+"""A folder with an application in it, and commands that are run there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+PATIENCE_SECONDS = 60
+
+ORDERS = '''
+from flowcraft import Flowcraft, create_flow
+
+
+def double(order: dict) -> int:
+    return order["size"] * 2
+
+
+def fail(order: dict) -> int:
+    raise ValueError("not today") from KeyError("why")
+
+
+def flow_of(id, function, wait=None, **settings):
+    flow = create_flow(id)
+    node = flow.node(function, id="work", **settings)
+    if wait:
+        flow.edge(node, flow.wait(wait))
+    return flow
+
+
+app = Flowcraft(url="sqlite:///orders.db")
+app.add(flow_of("order", double))
+app.add(flow_of("approval", double, wait="approve"))
+app.add(flow_of("broken", fail))
+app.add(flow_of("patient", fail, attempts=2, retry_delay_seconds=3600))
+flow = flow_of("not_an_app", double)
+'''
+
+
+def environment() -> dict[str, str]:
+    """This environment without settings for Flowcraft."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("FLOWCRAFT_")}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "orders.py").write_text(ORDERS)
+    return tmp_path
+
+
+@pytest.fixture
+def flowcraft(folder):
+    """Run a command to its end."""
+
+    def run(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "flowcraft.cli", *arguments],
+            cwd=folder,
+            env=environment(),
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+        )
+
+    return run
+
+
+@pytest.fixture
+def worker(folder):
+    """A worker process, ended by its handle whatever becomes of the test."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flowcraft.cli", "worker", "orders:app", "--name", "w1"],
+        cwd=folder,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
