@@ -36,7 +36,8 @@ from tests.simulation.observe import observe
 from tests.simulation.signals import Outside
 
 LEASE_SECONDS = 1.5
-KILL_PAUSE_SECONDS = 0.15
+LOOK_SECONDS = 0.02
+WORK_BETWEEN_KILLS = 30
 
 
 @dataclass
@@ -100,6 +101,11 @@ class Fleet:
                 worker.process.kill()
             await worker.process.wait()
 
+    def errors(self) -> list[str]:
+        """What workers said went wrong with themselves."""
+        workers = (*self.living, *self.dead)
+        return [line for one in workers for line in one.lines() if line.startswith("error ")]
+
     def count(self) -> Counter[str]:
         """What all journals say."""
         counts: Counter[str] = Counter()
@@ -107,8 +113,6 @@ class Fleet:
             for line in worker.lines():
                 kind = line.split(" ")[0]
                 counts[kind] += 1
-                if kind == "error":
-                    print(line)
         return counts
 
 
@@ -125,11 +129,17 @@ async def fleet_of(count: int, url: str, folder: Path) -> AsyncIterator[Fleet]:
 
 
 async def kill_for_ever(fleet: Fleet, dice: random.Random) -> None:
-    """Kill one worker after another, each in the middle of something."""
+    """Kill one worker after another, each in the middle of something.
+
+    Between two kills some work has to get done, however slow the machine is.
+    """
+    done_at_last_kill = 0
     while True:
-        await asyncio.sleep(KILL_PAUSE_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)
+        done = fleet.count()["end"]
         busy = [worker for worker in fleet.living if worker.under_way()]
-        if busy:
+        if busy and done >= done_at_last_kill + WORK_BETWEEN_KILLS:
+            done_at_last_kill = done
             await fleet.kill(dice.choice(busy))
 
 
@@ -143,7 +153,7 @@ def records_in(path: str, run_id: str) -> Mapping[str, Record]:
 
 
 async def submit(app: Flowcraft, case: Case) -> str:
-    """Submit a case; early signals go before its start, as far as that can be."""
+    """Submit a case."""
     for blueprint in (*case.blueprints.values(), case.blueprint):
         app.add(json.dumps(blueprint))
     run_id = f"run-{case.seed}"
@@ -163,6 +173,8 @@ async def chaos(runs: int, seed: int, workers: int, seconds: float) -> int:
             adapter = await app.adapter()
             pending = {await submit(app, case): case for case in cases(seed, runs)}
             outside = {run_id: Outside(adapter, run_id, case) for run_id, case in pending.items()}
+            for one in outside.values():
+                await one.send_early()
             killer = asyncio.create_task(kill_for_ever(fleet, dice))
             ended: dict[str, Case] = {}
             try:
@@ -192,6 +204,8 @@ def _report(
     fleet: Fleet, runs: int, wrong: list[str], statuses: Counter[str], seconds: float
 ) -> int:
     for line in wrong[:20]:
+        print("WRONG", line)
+    for line in fleet.errors():
         print("WRONG", line)
     counts = fleet.count()
     redeliveries, duplicates = counts["redelivered"], counts["duplicate-discarded"]

@@ -34,6 +34,9 @@ class FaultPlan:
         lose: Chance that a sent message is lost.
         crash_at: Crash at exactly this call of the run, counted over all workers; with
             `crash_after` after its effect instead of before.
+        pause_at: Stand still past the lease before exactly this call.
+        at_call: Count only the calls of this name for `crash_at` and `pause_at`.
+        again: Chance that the answer of a commit is lost, and the driver commits once more.
     """
 
     crash: float = 0.0
@@ -45,6 +48,9 @@ class FaultPlan:
     most: int = 12
     crash_at: int | None = None
     crash_after: bool = False
+    pause_at: int | None = None
+    at_call: str | None = None
+    again: float = 0.0
 
 
 @dataclass
@@ -68,13 +74,13 @@ class Faults:
         self.calls += 1
         self.by_call[call] += 1
         plan = self.plan
-        if plan.crash_at is not None:
-            if self.calls != plan.crash_at:
-                return None
-            kind = "crash_after" if plan.crash_after else "crash_before"
-            return self.count(f"{kind} {call}", kind)
+        if plan.crash_at is not None or plan.pause_at is not None:
+            return self._at_its_place(call)
         if now > plan.until or self.drawn >= plan.most:
             return None
+        if plan.again and call.startswith(("commit", "transition")):
+            is_again = self.rng.random() < plan.again
+            return self.count(f"again {call}", "again") if is_again else None
         dice = self.rng.random() * (20 if call in IDLE_CALLS else 1)
         for kind, chance in (("crash", plan.crash), ("pause", plan.pause), ("error", plan.error)):
             if dice < chance:
@@ -83,6 +89,18 @@ class Faults:
                 return self.count(f"{kind} {call}", kind)
             dice -= chance
         return None
+
+    def _at_its_place(self, call: str) -> str | None:
+        """Draw nothing: the plan names the call."""
+        plan, number = self.plan, self.calls
+        if plan.at_call is not None:
+            number = self.by_call[call] if call == plan.at_call else 0
+        if number == plan.pause_at:
+            return self.count(f"pause {call}", "pause")
+        if number != plan.crash_at:
+            return None
+        kind = "crash_after" if plan.crash_after else "crash_before"
+        return self.count(f"{kind} {call}", kind)
 
     def count(self, what: str, kind: str) -> str:
         self.counts[what] += 1
@@ -116,7 +134,7 @@ class Gate:
         await self._travel()
         kind = faults.draw(name, loop.time()) if self.has_faults else None
         if kind == "crash_before":
-            await self._die()
+            await self.die()
         if kind == "pause":
             length = faults.lease_seconds * (1.2 + 2 * faults.rng.random())
             self._paused_until = loop.time() + length
@@ -124,10 +142,12 @@ class Gate:
         if kind == "error_before":
             raise BackendUnavailableError(f"{name}: out of reach")
         result = apply()
+        if kind == "again":
+            result = apply()
         if faults.trace is not None:
             faults.trace.append(f"{loop.time():9.3f} {self.name} {name} -> {result!r}"[:400])
         if kind == "crash_after":
-            await self._die()
+            await self.die()
         if kind == "error_after":
             raise BackendUnavailableError(f"{name}: the answer was lost")
         await self._travel()
@@ -142,7 +162,8 @@ class Gate:
         if self.is_dead:
             await loop.create_future()
 
-    async def _die(self) -> None:
+    async def die(self) -> None:
+        """Be dead from now on: whoever calls this is never heard of again."""
         self.is_dead = True
         self._on_death()
         await asyncio.get_running_loop().create_future()

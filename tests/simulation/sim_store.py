@@ -8,7 +8,7 @@ from typing import Any
 
 from flowcraft.adapter.base import NativePorts
 from flowcraft.adapter.options import RuntimeOptions
-from flowcraft.engine.cells import RECORD
+from flowcraft.engine.cells import CHILD, DUE, FAILED, OPEN, RECORD, STARTED
 from flowcraft.local import store as steps
 from flowcraft.local.adapter import LocalAdapter
 from flowcraft.local.database import JobRow, LocalDatabase
@@ -24,6 +24,10 @@ from flowcraft.status import RunHeader
 from tests.simulation.faults import Faults, Gate
 
 
+MARKS = (OPEN, DUE, FAILED, CHILD, STARTED)
+"""What is noted of an activation only as long as it has no record."""
+
+
 class SimTables(MemoryTables):
     """The memory tables, delivering in any order, and watching what must never happen."""
 
@@ -32,6 +36,11 @@ class SimTables(MemoryTables):
         self._rng = rng
         self.violations: list[str] = []
         self.redeliveries = 0
+        self.sent = 0
+
+    def insert_job(self, body: bytes, visible_at: float) -> None:
+        self.sent += 1
+        super().insert_job(body, visible_at)
 
     def take_jobs(self, now: float, limit: int, lease_until: float) -> Sequence[JobRow]:
         jobs = list(self.jobs.items())
@@ -44,7 +53,26 @@ class SimTables(MemoryTables):
     def insert_cell(self, run_id: str, key: str, name: str, value: bytes) -> bool:
         if name == RECORD and self.runs[run_id].header.is_over:
             self.violations.append(f"{run_id}: {key} was recorded after the end")
+        if name == RECORD and self._is_left_behind(run_id):
+            self.violations.append(f"{run_id}: {key} was recorded under a parent that ended")
+        if name != RECORD and self._is_late(run_id, key, name):
+            self.violations.append(f"{run_id}: {key} got {name!r} after its record")
         return super().insert_cell(run_id, key, name, value)
+
+    def _is_left_behind(self, run_id: str) -> bool:
+        """Whether the parent is gone, or ended and has told its children so."""
+        parent = self.runs[run_id].header.parent
+        if parent is None:
+            return False
+        above = self.runs.get(parent.run_id)
+        return above is None or above.header.is_announced
+
+    def _is_late(self, run_id: str, key: str, name: str) -> bool:
+        """Whether a mark is made for an activation that is recorded, and was not there before."""
+        if not name.startswith(MARKS):
+            return False
+        cells = self.runs[run_id].cells.get(key, {})
+        return RECORD in cells and name not in cells
 
     def update_run(self, header: RunHeader) -> None:
         standing = self.runs[header.run_id].header

@@ -70,6 +70,9 @@ class Setup:
     Args:
         has_sweeper: Whether workers look for stalled runs. With all rules of the protocol kept,
             and no message lost, nobody needs them to.
+        most_messages: How many messages the run may send in all.
+        is_calm: Nobody dies, stands still or fails to answer: no message may come back.
+        early_at: When the early signals are sent; 0 is before the run starts.
     """
 
     case: Case
@@ -79,6 +82,10 @@ class Setup:
     workers: int = 3
     has_delays: bool = True
     has_sweeper: bool = True
+    most_messages: int | None = None
+    is_calm: bool = False
+    early_at: float = 0.0
+    max_deliveries: int = 60
     longest_unacknowledged_seconds: float = float("inf")
     longest_seconds: float = 20_000.0
     cancel_at: float | None = None
@@ -111,9 +118,6 @@ class World:
         self.waker = Waker()
         self.expressions = Expressions()
         self.executions: Counter[str] = Counter()
-        self.registry = NodeRegistry()
-        for uses in ("sim.node", "sim.worker"):
-            self.registry.register(self._node_function(), uses=uses)
         self._workers = 0
         self._programs = {
             id_: Program(load_blueprint(json, expressions=self.expressions), self.expressions)
@@ -122,12 +126,20 @@ class World:
             }.items()
         }  # fmt: skip
 
-    def _node_function(self) -> Any:
+    def _registry(self, gate: Gate) -> NodeRegistry:
+        registry = NodeRegistry()
+        for uses in ("sim.node", "sim.worker"):
+            registry.register(self._node_function(gate), uses=uses)
+        return registry
+
+    def _node_function(self, gate: Gate) -> Any:
         async def simulated(input: Any, ctx: Context, run: RunInfo, params: dict[str, Any]) -> Any:
             self.executions[f"{run.run_id} {run.node_id}{run.scope} {run.attempt}"] += 1
             decision = decide(
                 params, node_id=run.node_id, scope=run.scope, attempt=run.attempt, input=input
             )
+            if params.get("kills"):
+                await gate.die()
             await asyncio.sleep(decision.seconds if decision.kind != "hang" else 1e7)
             if decision.kind == "raise":
                 raise (SimulatedError if decision.retryable else NonRetryableError)("simulated")
@@ -144,7 +156,7 @@ class World:
     def adapter(self, name: str, gate: Gate) -> BaseDistributedAdapter:
         setup = self.setup
         options = RuntimeOptions(
-            registry=self.registry,
+            registry=self._registry(gate),
             expressions=self.expressions,
             clock=SimClock(random.Random(f"{setup.seed} {name}"), name),
             worker_name=name,
@@ -152,7 +164,7 @@ class World:
             # Without delays of the queue's own, every retry and sleep is a timer to promote.
             poll_seconds=60.0 if setup.has_delays and setup.mode != "contract" else 2.0,
             concurrency=8,
-            max_deliveries=60,
+            max_deliveries=setup.max_deliveries,
             continue_nodes=self.rng.choice((1, 3, 64)),
         )
         if setup.mode == "contract":
@@ -191,6 +203,8 @@ class World:
         while not await self._is_over(client):
             if loop.time() > self.setup.longest_seconds:
                 return self._ended(None, ["the run did not end"])
+            if self._is_flooded():
+                return self._ended(None, [f"the run sent {self.tables.sent} messages"])
             if self.setup.cancel_at is not None and loop.time() >= self.setup.cancel_at:
                 await client.runs.cancel(RUN_ID)
             await outside.answer()
@@ -225,6 +239,8 @@ class World:
     async def _look_again(self, client: BaseDistributedAdapter, first: Observed) -> list[str]:
         """What changed after the end, when every message is gone."""
         problems = list(self.tables.violations)
+        if self.setup.is_calm and self.tables.redeliveries:
+            problems.append("a message came back, and nobody had died")
         if self.setup.is_purged:
             problems += [f"{run_id} came back after the purge" for run_id in self.tables.runs]
         elif await self._observe(client, RUN_ID) != first:
@@ -236,6 +252,10 @@ class World:
             observed=observed, problems=problems, faults=self.faults, executions=self.executions,
             redeliveries=self.tables.redeliveries, seconds=asyncio.get_running_loop().time(),
         )  # fmt: skip
+
+    def _is_flooded(self) -> bool:
+        most = self.setup.most_messages
+        return most is not None and self.tables.sent > most
 
     def _is_busy(self) -> bool:
         return bool(self.tables.jobs or self.server.messages)
@@ -255,9 +275,15 @@ class World:
         )  # fmt: skip
         await client.runs.create(header, case.payload)
         outside = Outside(client, RUN_ID, case)
-        await outside.send_early()
+        if self.setup.early_at:
+            asyncio.get_running_loop().call_later(self.setup.early_at, self._send_early, outside)
+        else:
+            await outside.send_early()
         await client.runs.start(RUN_ID)
         return outside
+
+    def _send_early(self, outside: Outside) -> None:
+        self._sending = asyncio.get_running_loop().create_task(outside.send_early())
 
     # -- what came of it
 

@@ -18,7 +18,7 @@ def double(order: dict) -> int:
     return order["size"] * 2
 
 
-def fail(order: dict) -> int:
+def fail(order) -> int:
     raise ValueError("not today") from KeyError("why")
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 import signal
+import time
 
 import pytest
+
+PATIENCE_SECONDS = 60
 
 
 def submitted(flowcraft, *arguments):
@@ -20,11 +23,14 @@ def shown(flowcraft, run_id):
 
 
 def wait_for_state(flowcraft, run_id, state):
-    """Look until the run has an activation in that state."""
-    while True:
+    """Look until the run has an activation in that state; in vain if it ends before."""
+    found = shown(flowcraft, run_id)
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not any(one["state"] == state for one in found.get("activations", [])):
+        assert found["status"] in ("running", "waiting"), found
+        assert time.monotonic() < until, found
         found = shown(flowcraft, run_id)
-        if any(one["state"] == state for one in found.get("activations", [])):
-            return found
+    return found
 
 
 def test_help_lists_the_commands(flowcraft):

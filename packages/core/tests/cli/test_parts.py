@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 import pytest
 
@@ -21,7 +22,7 @@ from flowcraft.errors import SettingsError
 def here(folder, monkeypatch):
     """The folder as working directory; modules imported from it are forgotten."""
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("sys.path", ["/nowhere"])
+    monkeypatch.setattr(sys, "path", list(sys.path))  # it is added to
     for name in ("orders", "empty", "torn", "two"):
         monkeypatch.delitem("sys.modules", name, raising=False)
     (folder / "empty.py").write_text("")
@@ -35,19 +36,10 @@ def here(folder, monkeypatch):
 # -- finding the application
 
 
-def test_an_application_is_found_by_module_and_name_or_as_the_only_one(here, monkeypatch):
-    import sys
-
-    monkeypatch.setattr(sys, "path", ["/nowhere", *_library()])
+def test_an_application_is_found_by_module_and_name_or_as_the_only_one(here):
     found = locate("orders:app")
     assert isinstance(found, Flowcraft)
     assert locate("orders") is found
-
-
-def _library():
-    import sysconfig
-
-    return [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
 
 
 @pytest.mark.parametrize(

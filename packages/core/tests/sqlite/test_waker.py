@@ -68,13 +68,15 @@ async def test_a_waker_of_this_process_wakes_nobody_else(wakers: Wakers) -> None
 async def test_a_newcomer_is_told_by_those_who_looked_before(wakers: Wakers) -> None:
     first = wakers.open()
     first.tell_others()  # has listed an empty folder
-    greeted = await waits(first)
+    undisturbed = await waits(first)
     second = wakers.open()
     waiting = await waits(second)
+    await asyncio.sleep(0)  # what lies in a socket is read within a turn of the loop
+    first.tell_others()
     async with asyncio.timeout(60):
-        await greeted
-        first.tell_others()
         await waiting
+    assert not undisturbed.done()
+    undisturbed.cancel()
 
 
 async def test_who_does_not_listen_holds_nobody_up(wakers: Wakers, path: str) -> None:

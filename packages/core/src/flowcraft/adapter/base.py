@@ -165,9 +165,10 @@ class BaseDistributedAdapter(ABC):
             UnknownRunError: No such run.
             AmbiguousResumeError: Several waits are open and none was named.
         """
-        head, slash, rest = (node_id or "").partition("/")
-        if slash:
-            run_id, node_id = await self.runs.child_of(run_id, head), rest
+        *above, node = (node_id or "").split("/")
+        for subflow in above:
+            run_id = await self.runs.child_of(run_id, subflow)
+        node_id = node or None
         run = await self.parts.view(run_id)
         if run is None:
             raise UnknownRunError(f"no run {run_id!r}")

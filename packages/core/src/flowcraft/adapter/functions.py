@@ -77,8 +77,7 @@ class Functions:
             output = values.encode(result.output, what=what, limit_bytes=parts.largest_value)
         except ValueNotStorableError as error:
             raise AttemptError(error, is_retryable=False) from error
-        items = await parts.reader.items_of(move) if move.is_item else None
-        return Performed(output, result.action, items)
+        return Performed(output, result.action)
 
     async def _call(self, move: Move, implementation: NodeImplementation) -> NodeResult[Any]:
         parts = self._parts

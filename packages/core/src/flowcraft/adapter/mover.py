@@ -90,8 +90,9 @@ class Mover:
             if done is None:
                 await self._parts.write_down(move)
                 return Moved()
+            items = await self._parts.reader.items_of(move) if move.is_item else done.items
             record, commit = await self._parts.outcomes.completed(
-                move, done.output, done.action, items=done.items, gathered=done.gathered
+                move, done.output, done.action, items=items, gathered=done.gathered
             )
         except FatalError as error:
             record, commit = self._parts.outcomes.fatal(move, error.info)

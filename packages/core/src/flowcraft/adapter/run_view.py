@@ -136,6 +136,8 @@ def load_for(program: Program, run_id: str, activation: Activation) -> Load:
     groups: list[tuple[Candidate, ...]] = [*(node.inputs or {}).values(), *node.reads.values()]
     if plan.kind == "subflow":
         groups += subflow_inputs(program, plan.node.params).values()
+    elif plan.kind == "scatter":
+        groups += subflow_inputs(program, plan.node.params.get("workerParams") or {}).values()
     for group in groups:
         for candidate in group:
             if candidate.key is not None:
@@ -151,5 +153,7 @@ def subflow_inputs(
     program: Program, params: Mapping[str, Any]
 ) -> dict[str, tuple[Candidate, ...]]:
     """The meanings of the names in a subflow's `params.inputs`."""
-    mapping = params.get("inputs") or {}
+    mapping = params.get("inputs")
+    if not isinstance(mapping, Mapping):
+        return {}
     return {key: input_candidates(name, program.nodes) for key, name in mapping.items()}

@@ -12,7 +12,7 @@ from flowcraft.adapter.functions import check_key
 from flowcraft.adapter.parts import Parts
 from flowcraft.adapter.run_view import RunView
 from flowcraft.engine.activation import ERRORS, parse_activation
-from flowcraft.engine.names import walk_path
+from flowcraft.engine.names import input_candidates, walk_path
 from flowcraft.engine.record import ErrorInfo, decode_record
 from flowcraft.errors import RunDeadlineError, RunError, UnknownRunError
 from flowcraft.ports.contract import JobPayload
@@ -238,22 +238,16 @@ class Runs:
         run = await self._parts.view(run_id)
         if run is None:
             return b"null"
-        program = run.program
-        node = name.removeprefix("_outputs.") if name.startswith("_outputs.") else name
-        if node in program.nodes:
-            _, stored = await self._parts.reader.last_output(run, node)
-            return await self._parts.reader.plain(run_id, stored)
         context = await self._parts.ports.store.context(run_id)
-        if name in context:
-            return await self._parts.reader.plain(run_id, context[name])
-        head, _, path = name.partition(".")
-        value: Any = None
-        if head in program.nodes:
-            _, stored = await self._parts.reader.last_output(run, head)
-            value = await self._plain(run, stored)
-        elif head in context:
-            value = await self._plain(run, context[head])
-        return values.encode(walk_path(value, tuple(path.split("."))), what=name)
+        for node, key, path in input_candidates(name, run.program.nodes):
+            if node is not None:
+                _, stored = await self._parts.reader.last_output(run, node)
+            elif key is not None and key in context:
+                stored = context[key]
+            else:
+                continue
+            return values.encode(walk_path(await self._plain(run, stored), path), what=name)
+        return b"null"
 
 
 def deadline_at(

@@ -125,7 +125,10 @@ class Resumer:
             return await self._wake(run, opened[0], signal)
         self._check(run, node_id)
         activation = Activation(node_id, scope)
+        is_batch = run.program.nodes[node_id].plan.kind == "scatter"
         state = await self._state(run, activation)
+        if is_batch and not scope:
+            state = OpenWait(is_open=False, is_recorded=False)  # its items wait, not the batch
         if state.is_recorded:
             await self._wake_up(run, activation)
             return "refused"

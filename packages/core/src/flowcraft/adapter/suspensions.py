@@ -17,7 +17,7 @@ from flowcraft.adapter.run_view import Move, subflow_inputs
 from flowcraft.adapter.signals import open_wait, take_signal
 from flowcraft.blueprint import duration_seconds
 from flowcraft.engine.cells import CHILD, DUE, FAILED
-from flowcraft.errors import ChildRunError, NodeTimeoutError
+from flowcraft.errors import ChildRunError, NodeTimeoutError, ValueNotStorableError
 from flowcraft.status import ParentReference, RunHeader
 
 if TYPE_CHECKING:
@@ -68,12 +68,7 @@ class Suspensions:
         if left > 0:
             await self._parts.send_later(move, left)
             return None
-        return await self._done(move, Performed(await self._parts.reader.input_of(move)))
-
-    async def _done(self, move: Move, done: Performed) -> Performed:
-        if not move.is_item:
-            return done
-        return done._replace(items=await self._parts.reader.items_of(move))
+        return Performed(await self._parts.reader.input_of(move))
 
     # -- wait and webhook
 
@@ -81,7 +76,7 @@ class Suspensions:
         opened_at = await open_wait(self._parts, move)
         signal = await take_signal(self._parts, move)
         if signal is not None:
-            return await self._done(move, signal)
+            return signal
         await self._limit(move, self._since(move, opened_at), "was not resumed")
         return None
 
@@ -143,9 +138,12 @@ class Suspensions:
         if mapping:
             payload = await self._parts.reader.mapping(move, mapping)
         parent = ParentReference(run.run_id, move.key, move.attempt)
-        return await self._runs.create_child(
-            run.header, str(params["blueprintId"]), child_id, payload, parent
-        )
+        try:
+            return await self._runs.create_child(
+                run.header, str(params["blueprintId"]), child_id, payload, parent
+            )
+        except ValueNotStorableError as error:
+            raise AttemptError(error, is_retryable=False) from error
 
     async def _ended(self, move: Move, child: RunHeader) -> Performed:
         if child.status != "completed":
@@ -162,7 +160,7 @@ class Suspensions:
             value = await self._runs.named_value(child.run_id, child_name)
             move.writes[parent_key] = value
         output = values.encode(result.output, what=f"output of subflow {move.activation.node!r}")
-        return await self._done(move, Performed(output))
+        return Performed(output)
 
 
 def _is_paired(move: Move) -> bool:

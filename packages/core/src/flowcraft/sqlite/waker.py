@@ -112,20 +112,24 @@ class SqliteWaker(Waker):
             os.rmdir(self._folder)
 
     def _hear(self) -> None:
-        """Take all bytes that lie here, and wake everybody once."""
+        """Take all bytes that lie here; if there is news among them, wake everybody once."""
         own = self._socket
+        has_news = False
         while own is not None:
             try:
                 if own.recv(1) == HELLO:
                     self._listed_at = None
+                else:
+                    has_news = True
             except BlockingIOError:
                 break
             except OSError as error:
                 logger.warning("news could not be read", extra={"error": str(error)})
                 break
-        self.has_heard = self._is_busy()
-        # After those whose answers lie ready: they may be about to wait for this.
-        asyncio.get_running_loop().call_soon(self.wake)
+        if has_news:
+            self.has_heard = self._is_busy()
+            # After those whose answers lie ready: they may be about to wait for this.
+            asyncio.get_running_loop().call_soon(self.wake)
 
     def tell_others(self) -> None:
         """Send news to every other process; never waits, never raises."""

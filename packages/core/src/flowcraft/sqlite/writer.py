@@ -133,20 +133,25 @@ class Writer:
     def _work(self) -> None:
         is_open = True
         while is_open:
-            batch: list[_Waiting] = []
-            with contextlib.suppress(queue.Empty):
-                entry = self._queue.get()
-                while entry is not None and len(batch) < LARGEST_BATCH:
-                    batch.append(entry)
-                    entry = self._queue.get_nowait()
-                if entry is not None:
-                    batch.append(entry)
-                else:
-                    is_open = False
+            batch, is_open = self._gather()
             if batch:
                 self._run(batch)
         self._close()
         self._call(self._closed.set_result, None)
+
+    def _gather(self) -> tuple[list[_Waiting], bool]:
+        """Wait for a step and take all that wait with it; False when it is time to close."""
+        batch: list[_Waiting] = []
+        entry = self._queue.get()
+        while entry is not None:
+            batch.append(entry)
+            if len(batch) >= LARGEST_BATCH:
+                return batch, True
+            try:
+                entry = self._queue.get_nowait()
+            except queue.Empty:
+                return batch, True
+        return batch, False
 
     def _call(self, function: Callable[..., object], *arguments: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to answer
