@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import json
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -174,9 +175,13 @@ class Stage:
 
     def add(self, *blueprints: BlueprintJson) -> None:
         """Load blueprints, so that they can be submitted."""
-        for json in blueprints:
-            loaded = load_blueprint(json, expressions=self.expressions)
-            self._programs[json["id"]] = Program(loaded, self.expressions)
+        for source in blueprints:
+            loaded = load_blueprint(source, expressions=self.expressions)
+            self._programs[source["id"]] = Program(loaded, self.expressions)
+
+    def program(self, blueprint_id: str) -> Program:
+        """A blueprint that was added, made ready to run."""
+        return self._programs[blueprint_id]
 
     # -- workers
 
@@ -336,6 +341,15 @@ class Stage:
         assert header is not None, f"no run {run_id!r}"
         return header
 
+    async def until_over(self, run_id: str = "run") -> RunHeader:
+        """Wait for the final status, announced or not."""
+
+        async def holds() -> bool:
+            return (await self.header(run_id)).is_over
+
+        await self.until(holds)
+        return await self.header(run_id)
+
     async def cells(self, key: str, run_id: str = "run") -> dict[str, bytes]:
         """What is noted of an activation."""
         loaded = await self.client.ports.load(Load(run_id, key))
@@ -381,6 +395,21 @@ class Stage:
         if self.kind == "four_method":
             return [message.body for message in self.server.messages]
         return [job.body for job in self.backend.tables.jobs.values()]
+
+    def dead_letters(self) -> list[tuple[bytes, str]]:
+        """What nobody could handle, with the reasons."""
+        if self.kind != "four_method":
+            return self.backend.tables.dead_letters
+        system = self.server.contexts.get(SYSTEM_RUN, {})
+        notes = [json.loads(text) for key, text in system.items() if key.startswith("dead:")]
+        return [(note["body"].encode(), note["reason"]) for note in notes]
+
+    def lose_blueprints(self, only: str | None = None) -> None:
+        """Delete what the store holds of blueprints."""
+        for id_, program in self._programs.items():
+            if only in (None, id_):
+                self.server.keys.pop(f"flowcraft/blueprint/{program.hash}", None)
+                self.backend.tables._blueprints.pop(program.hash, None)
 
     def lose_messages(self) -> int:
         """Delete every message; how many there were."""

@@ -38,14 +38,14 @@ async def test_each_delay_doubles_and_chance_takes_at_most_half(stage: Stage) ->
     assert (error.node, error.type, error.attempt, error.message) == ("f", "RuntimeError", 5, "again")
     assert len(times) == 5
     for full, (before, after) in zip((4.0, 8.0, 16.0, 32.0), pairwise(times), strict=True):
-        assert full / 2 <= after - before <= full + 5.0
+        assert full / 2 - 0.1 <= after - before <= full + 5.0
 
 
 @virtually
 async def test_no_delay_is_longer_than_five_minutes(stage: Stage) -> None:
     times = add_failing(stage)
     await stage.run(graph([node("f", "fail", **config(maxRetries=3, retryDelay=4_000_000))]))
-    assert [150.0 <= after - before <= 305.0 for before, after in pairwise(times)] == [True, True]
+    assert [149.9 <= after - before <= 305.0 for before, after in pairwise(times)] == [True, True]
 
 
 @virtually
@@ -59,7 +59,7 @@ async def test_a_node_names_its_own_delay_and_that_uses_up_an_attempt(stage: Sta
 
     result = await stage.run(graph([node("f", "later", **config(maxRetries=3, retryDelay=1))]))
     assert [e.attempt for e in result.errors] == [3]
-    assert [1000.0 <= after - before <= 1005.0 for before, after in pairwise(times)] == [True, True]
+    assert [999.9 <= after - before <= 1005.0 for before, after in pairwise(times)] == [True, True]
 
 
 @pytest.mark.parametrize("delay", [float("inf"), float("nan"), -5.0])
@@ -104,7 +104,7 @@ async def test_a_timeout_bounds_each_attempt(stage: Stage) -> None:
     settings = config(maxRetries=3, retryDelay=0, timeout=40_000)
     result = await stage.run(graph([node("f", "slow", **settings)]))
     assert result.output == "in time"
-    assert [40.0 <= after - before <= 45.0 for before, after in pairwise(starts)] == [True, True]
+    assert [39.9 <= after - before <= 45.0 for before, after in pairwise(starts)] == [True, True]
 
 
 @virtually
@@ -167,29 +167,24 @@ async def test_what_would_end_a_process_ends_the_attempt(stage: Stage, error: An
 
 
 @virtually
-async def test_a_long_delay_without_faults_starts_no_attempt_twice(stage: Stage) -> None:
-    running = most = 0
-    attempts: list[int] = []
-
-    @stage.node("slow")
-    async def slow(input: Any, run: RunInfo) -> str:
-        nonlocal running, most
-        attempts.append(run.attempt)
-        running += 1
-        most = max(most, running)
-        try:
-            await asyncio.sleep(100.0)
-        finally:
-            running -= 1
-        if run.attempt < 3:
-            raise RuntimeError("again")
+async def test_a_delay_of_hours_is_kept_by_one_message_and_one_timer(stage: Stage) -> None:
+    @stage.node("later")
+    async def later(input: Any, run: RunInfo) -> str:
+        if run.attempt == 1:
+            raise RetryAfter(5 * 3600.0)
         return "done"
 
+    stage.add(graph([node("s", "later", **config(maxRetries=2))]))
     stage.worker()
     stage.worker()
-    result = await stage.run(graph([node("s", "slow", **config(maxRetries=3, retryDelay=500_000))]))
-    assert result.output == "done"
-    assert (attempts, most) == ([1, 2, 3], 1)
+    await stage.submit("g")
+    most = 0
+    for _ in range(5 * 360 - 1):
+        await asyncio.sleep(10.0)
+        most = max(most, len(stage.messages()) + len(stage.timers()))
+    assert most <= 3
+    assert (await stage.result(within=60.0)).output == "done"
+    assert stage.calls["later"] == 2
 
 
 @virtually

@@ -10,7 +10,7 @@ import pytest
 
 PATIENCE_SECONDS = 60
 
-ORDERS = '''
+ORDERS = """
 from flowcraft import Flowcraft, create_flow
 
 
@@ -36,7 +36,7 @@ app.add(flow_of("approval", double, wait="approve"))
 app.add(flow_of("broken", fail))
 app.add(flow_of("patient", fail, attempts=2, retry_delay_seconds=3600))
 flow = flow_of("not_an_app", double)
-'''
+"""
 
 
 def environment() -> dict[str, str]:

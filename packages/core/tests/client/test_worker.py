@@ -28,8 +28,17 @@ async def fail(value):
     raise ValueError("not today")
 
 
-def sleepy(value, event: Annotated[threading.Event, Depends("event")]) -> str:
-    event.wait(30)
+class Latch:
+    """Holds a thread until a test lets it go."""
+
+    def __init__(self):
+        self.reached = threading.Event()
+        self.opened = threading.Event()
+
+
+def slow(value, latch: Annotated[Latch, Depends("latch")]) -> str:
+    latch.reached.set()
+    latch.opened.wait(30)
     return "done"
 
 
@@ -104,7 +113,7 @@ async def test_a_worker_drains_on_sigterm_and_leaves_the_signals_as_they_were(ap
     worker = app.worker()
     task = asyncio.create_task(worker.run())
     async with asyncio.timeout(30):
-        while signal.getsignal(signal.SIGTERM) is before:
+        while signal.getsignal(signal.SIGTERM) is before:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0)
         os.kill(os.getpid(), signal.SIGTERM)
         await task
@@ -112,25 +121,45 @@ async def test_a_worker_drains_on_sigterm_and_leaves_the_signals_as_they_were(ap
 
 
 async def test_a_worker_that_drains_lets_a_thread_finish_and_records_its_outcome():
-    event = threading.Event()
+    latch = Latch()
 
     @asynccontextmanager
     async def lifespan():
-        yield {"event": event}
+        yield {"latch": latch}
 
     app = Flowcraft(adapter="memory", lifespan=lifespan)
-    app.add(flow_of(sleepy))
+    app.add(flow_of(slow))
     async with app:
         worker = app.worker()
         task = asyncio.create_task(worker.run())
         run = await app.submit("flow")
-        async with asyncio.timeout(30):
-            while not any(
-                thread.name.startswith("flowcraft-node") for thread in threading.enumerate()
-            ):
-                await asyncio.sleep(0)
-            worker.stop()
-            await asyncio.sleep(0)
-            event.set()
-            await task
+        assert await asyncio.to_thread(latch.reached.wait, 30)
+        worker.stop()
+        await asyncio.sleep(0)
+        latch.opened.set()
+        await task
         assert (await run.result(timeout=0)).output == "done"
+
+
+async def test_a_worker_that_drains_in_vain_hands_its_work_to_the_next_one():
+    latch = Latch()
+
+    @asynccontextmanager
+    async def lifespan():
+        yield {"latch": latch}
+
+    app = Flowcraft(adapter="memory", lifespan=lifespan, drain_seconds=0)
+    app.add(flow_of(slow))
+    async with app:
+        first = app.worker()
+        task = asyncio.create_task(first.run())
+        run = await app.submit("flow")
+        assert await asyncio.to_thread(latch.reached.wait, 30)
+        first.stop()
+        await task
+        latch.opened.set()
+        second = app.worker()
+        task = asyncio.create_task(second.run())
+        assert (await run.result(timeout=30)).output == "done"
+        second.stop()
+        await task

@@ -50,6 +50,25 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(
     assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
 
 
+def test_tables_that_another_process_makes_meanwhile_are_not_taken_for_strangers(
+    connection: sqlite3.Connection, path: str
+) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    other = sqlite3.connect(path, isolation_level=None)
+    try:
+
+        def meanwhile(statement: str) -> None:
+            if statement == "PRAGMA user_version":
+                schema.migrate(other, path)
+
+        connection.set_trace_callback(meanwhile)
+        assert schema.check(connection, path) == 0
+        connection.set_trace_callback(None)
+        assert schema.check(connection, path) == schema.VERSION
+    finally:
+        other.close()
+
+
 @pytest.mark.parametrize(("level", "number"), [("normal", 1), ("full", 2)])
 def test_a_file_is_opened_with_a_log_and_as_safe_as_was_asked(
     path: str, level: str, number: int

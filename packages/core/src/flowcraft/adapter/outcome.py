@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -169,7 +170,7 @@ class Outcomes:
     def retried(self, move: Move, error: BaseException) -> tuple[FailedAttempt, Commit]:
         """The note of a failed attempt after which another one comes."""
         now = self._clock.now()
-        if isinstance(error, RetryAfter):
+        if isinstance(error, RetryAfter) and math.isfinite(error.delay_seconds):
             delay = max(0.0, error.delay_seconds)
         else:
             delay = attempts.delay_seconds(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 
 from flowcraft.blueprint import parse_blueprint
@@ -20,6 +21,7 @@ class Programs:
     def __init__(self, store: RunStore, expressions: Expressions) -> None:
         self._store = store
         self._expressions = expressions
+        self._coming: dict[str, asyncio.Event] = {}
         self._known: OrderedDict[str, Program] = OrderedDict()
 
     def known(self, content_hash: str) -> Program | None:
@@ -36,14 +38,29 @@ class Programs:
             UnknownBlueprintError: The store does not hold it.
         """
         program = self.known(content_hash)
-        if program is not None:
-            return program
-        stored = await self._store.get_blueprint(content_hash)
-        if stored is None:
-            raise UnknownBlueprintError(f"the store holds no blueprint of content {content_hash}")
-        program = Program(parse_blueprint(stored), self._expressions)
-        self.keep(content_hash, program)
+        while program is None:
+            others = self._coming.get(content_hash)
+            if others is None:
+                return await self._fetch(content_hash)
+            await others.wait()
+            program = self.known(content_hash)
         return program
+
+    async def _fetch(self, content_hash: str) -> Program:
+        """Read and compile a blueprint, while all others who want it wait: it may be large."""
+        self._coming[content_hash] = done = asyncio.Event()
+        try:
+            stored = await self._store.get_blueprint(content_hash)
+            if stored is None:
+                raise UnknownBlueprintError(
+                    f"the store holds no blueprint of content {content_hash}"
+                )
+            program = Program(parse_blueprint(stored), self._expressions)
+            self.keep(content_hash, program)
+            return program
+        finally:
+            del self._coming[content_hash]
+            done.set()
 
     def keep(self, content_hash: str, program: Program) -> None:
         """Remember a program under the hash by which runs name it."""

@@ -129,11 +129,19 @@ def check(connection: sqlite3.Connection, path: str) -> int:
         SchemaVersionError: A newer Flowcraft wrote it.
         BackendError: It is another program's database.
     """
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application_id not in (0, APPLICATION_ID) or (
-        not application_id and not _is_empty(connection)
-    ):
+    # In one transaction: another process may be making the tables at this moment.
+    began = not connection.in_transaction
+    if began:
+        connection.execute("BEGIN")
+    try:
+        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        table = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    finally:
+        if began and connection.in_transaction:
+            connection.execute("ROLLBACK")
+    is_new = application_id == 0 and table is None
+    if application_id != APPLICATION_ID and not is_new:
         raise BackendError(
             f"{path} is the SQLite database of another program. Give Flowcraft a file of its own"
         )
@@ -143,10 +151,6 @@ def check(connection: sqlite3.Connection, path: str) -> int:
             f" {VERSION}. Upgrade it: pip install --upgrade flowcraft-core"
         )
     return int(version)
-
-
-def _is_empty(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
 
 
 def migrate(connection: sqlite3.Connection, path: str) -> None:

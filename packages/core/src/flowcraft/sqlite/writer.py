@@ -45,8 +45,7 @@ OLDEST_SQLITE = (3, 35, 0)
 SHORTEST_PAUSE_SECONDS = 0.0005
 LONGEST_PAUSE_SECONDS = 0.02
 PAUSE_GROWTH = 1.1
-"""Between two attempts to get the lock. Transactions take a few milliseconds, and SQLite's own
-pauses grow to a hundred, in which busier processes overtake a waiting one again and again."""
+"""Between two attempts to get the lock. Transactions take a few milliseconds."""
 
 
 class _Waiting(NamedTuple):
@@ -178,8 +177,7 @@ class Writer:
         outcomes: list[_Outcome] = []
         with driver_errors(self._path, self._settings):
             connection, tables = self._opened()
-            timeout_seconds = self._settings.busy_timeout_seconds
-            execute_when_free(connection, "BEGIN IMMEDIATE", timeout_seconds=timeout_seconds)
+            self._when_free(lambda: connection.execute("BEGIN IMMEDIATE"))
             try:
                 tables.has_news = False
                 for step, future in batch:
@@ -207,9 +205,26 @@ class Writer:
 
     def _opened(self) -> tuple[sqlite3.Connection, SqliteTables]:
         if self._connection is None or self._tables is None:
-            self._connection = open_file(self._path, self._settings)
+            self._connection = self._when_free(lambda: open_file(self._path, self._settings))
             self._tables = SqliteTables(self._connection)
         return self._connection, self._tables
+
+    def _when_free(self, call: Callable[[], T]) -> T:
+        """Call something that needs a lock, again and again until it gets it or time is up.
+
+        SQLite could wait by itself, though not wherever it meets a lock when a file is opened,
+        and with pauses that grow to 100 ms, in which busier processes overtake a waiting one.
+        """
+        waited, pause = 0.0, SHORTEST_PAUSE_SECONDS
+        while True:
+            try:
+                return call()
+            except sqlite3.OperationalError as error:
+                if _name(error) not in _LOCKED or waited >= self._settings.busy_timeout_seconds:
+                    raise
+            threading.Event().wait(pause)
+            waited += pause
+            pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE_SECONDS)
 
     def _close(self) -> None:
         connection, self._connection, self._tables = self._connection, None, None
@@ -231,7 +246,7 @@ class _StepRaisedError(Exception):
 
 
 def open_file(path: str, settings: SqliteSettings) -> sqlite3.Connection:
-    """Open a file, and bring its tables to the current version.
+    """Open a file, and bring its tables to the current version. Waits for no lock.
 
     Raises:
         SettingsError: It is on a network filesystem.
@@ -249,21 +264,13 @@ def open_file(path: str, settings: SqliteSettings) -> sqlite3.Connection:
         raise BackendError(f"{path} cannot be made: there is no folder {folder}. Make it first")
     if not settings.allow_network_filesystem:
         refuse_network_filesystem(path)
-    connection = sqlite3.connect(
-        path,
-        timeout=settings.busy_timeout_seconds,
-        isolation_level=None,
-        check_same_thread=True,
-    )
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
     try:
         schema.check(connection, path)  # before anything is written to it
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("PRAGMA foreign_keys = OFF")
-        timeout_seconds = settings.busy_timeout_seconds
-        (mode,) = execute_when_free(
-            connection, "PRAGMA journal_mode = WAL", timeout_seconds=timeout_seconds
-        )
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise BackendError(
                 f"{path} cannot have a write-ahead log, for its filesystem has no shared memory."
@@ -273,31 +280,10 @@ def open_file(path: str, settings: SqliteSettings) -> sqlite3.Connection:
         connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES_PER_CHECKPOINT}")
         connection.execute(f"PRAGMA journal_size_limit = {LONGEST_LOG_BYTES}")
         schema.migrate(connection, path)
-        connection.execute("PRAGMA busy_timeout = 0")  # from here on, `execute_when_free` waits
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def execute_when_free(
-    connection: sqlite3.Connection, statement: str, *, timeout_seconds: float
-) -> Any:
-    """Execute a statement that needs a lock, and fetch its row; waits until the lock is free.
-
-    Raises:
-        sqlite3.OperationalError: Another program held the lock for longer than the timeout.
-    """
-    waited, pause = 0.0, SHORTEST_PAUSE_SECONDS
-    while True:
-        try:
-            return connection.execute(statement).fetchone()
-        except sqlite3.OperationalError as error:
-            if _name(error) not in _LOCKED or waited >= timeout_seconds:
-                raise
-        threading.Event().wait(pause)
-        waited += pause
-        pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE_SECONDS)
 
 
 # -- what the driver says, in words that help
