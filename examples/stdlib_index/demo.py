@@ -181,11 +181,11 @@ def check(
     began = time.monotonic()
     plain = plain_count(limit)
     took = time.monotonic() - began
-    totals = {name: number for name, number in result.output["totals"].items() if number}
+    totals = result.output["totals"]
     if totals != plain:
         raise DemoError(f"the totals are {totals}, a plain count gives {plain}")
     print(f"A plain count in one process ({took:.1f} s) gives the same totals.")
-    found = problems(evidence, workers, victim.cut_off, result.output["totals"]["files"])
+    found = problems(evidence, workers, victim.cut_off, totals["files"])
     if found:
         raise DemoError("; ".join(found))
     starts = Counter(execution for worker in workers for execution in worker.started)
@@ -193,7 +193,7 @@ def check(
     from_victim = len(again & set(victim.worker.started))
     print(
         f"{victim.worker.name} (pid {victim.worker.pid}) was killed at {victim.at_percent} % with "
-        f"{victim.work} under way; the others began again with that."
+        f"{victim.work} under way, begun again by the others."
     )
     print(
         f"Executions begun: {starts.total():,}. Outcomes recorded: {evidence.outcomes():,}. "

@@ -50,7 +50,7 @@ class Display:
     def progress(self, recorded: int, files: int) -> None:
         """Show how far the run is."""
         if self._progress is not None:
-            self._progress.update(self._task, completed=recorded, total=files)
+            self._progress.update(self._task, completed=recorded, total=files or None)
             return
         if not files:
             return

@@ -97,7 +97,9 @@ def problems(
 
 def plain_count(limit: int | None) -> dict[str, int]:
     """Count the library again: one process, one loop, nothing of the engine or its nodes."""
-    total = Counter[str]()
+    total = dict.fromkeys(
+        ("files", "broken", "lines", "functions", "documented", "classes", "import_statements"), 0
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for path in list_modules({"limit": limit}):
@@ -117,4 +119,4 @@ def plain_count(limit: int | None) -> dict[str, int]:
                     total["classes"] += 1
                 elif isinstance(node, ast.Import | ast.ImportFrom):
                     total["import_statements"] += 1
-    return dict(total)
+    return total

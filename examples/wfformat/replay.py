@@ -1,8 +1,8 @@
 """Replays a recorded workflow and checks that it went as it had to.
 
-    python examples/wfformat/replay.py TRACE.json                       in this process
-    python examples/wfformat/replay.py TRACE.json --adapter memory      through the whole protocol
-    python examples/wfformat/replay.py TRACE.json --url sqlite:///x.db  on workers started elsewhere
+python examples/wfformat/replay.py TRACE.json                       in this process
+python examples/wfformat/replay.py TRACE.json --adapter memory      through the whole protocol
+python examples/wfformat/replay.py TRACE.json --url sqlite:///x.db  on workers started elsewhere
 """
 
 from __future__ import annotations

@@ -55,7 +55,11 @@ class FaultPlan:
 
 @dataclass
 class Faults:
-    """Draws faults and counts what was drawn."""
+    """Draws faults and counts what was drawn.
+
+    Attributes:
+        awake_at: When the last worker that stood still goes on.
+    """
 
     rng: random.Random
     plan: FaultPlan
@@ -64,6 +68,7 @@ class Faults:
     counts: Counter[str] = field(default_factory=Counter)
     by_call: Counter[str] = field(default_factory=Counter)
     trace: list[str] | None = None
+    awake_at: float = 0.0
 
     @property
     def drawn(self) -> int:
@@ -138,6 +143,7 @@ class Gate:
         if kind == "pause":
             length = faults.lease_seconds * (1.2 + 2 * faults.rng.random())
             self._paused_until = loop.time() + length
+            faults.awake_at = max(faults.awake_at, self._paused_until)
             await self._travel()
         if kind == "error_before":
             raise BackendUnavailableError(f"{name}: out of reach")

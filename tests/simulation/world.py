@@ -258,7 +258,9 @@ class World:
         return most is not None and self.tables.sent > most
 
     def _is_busy(self) -> bool:
-        return bool(self.tables.jobs or self.server.messages)
+        """Whether a message is left, or a worker that stood still may just have gone on."""
+        is_late = asyncio.get_running_loop().time() < self.faults.awake_at + LEASE_SECONDS
+        return is_late or bool(self.tables.jobs or self.server.messages)
 
     async def _submit(self, client: BaseDistributedAdapter) -> Outside:
         case = self.setup.case

@@ -39,6 +39,22 @@ flow = flow_of("not_an_app", double)
 """
 
 
+STUCK = """
+import threading
+from flowcraft import Flowcraft, create_flow
+
+
+def stuck(value) -> None:
+    threading.Event().wait()
+
+
+app = Flowcraft(url="sqlite:///stuck.db", drain_seconds=0)
+flow = create_flow("stuck")
+flow.node(stuck)
+app.add(flow)
+"""
+
+
 def environment() -> dict[str, str]:
     """This environment without settings for Flowcraft."""
     return {name: value for name, value in os.environ.items() if not name.startswith("FLOWCRAFT_")}
@@ -47,6 +63,7 @@ def environment() -> dict[str, str]:
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "orders.py").write_text(ORDERS)
+    (tmp_path / "stuck.py").write_text(STUCK)
     return tmp_path
 
 
@@ -69,18 +86,31 @@ def flowcraft(folder):
 
 
 @pytest.fixture
-def worker(folder):
-    """A worker process, ended by its handle whatever becomes of the test."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flowcraft.cli", "worker", "orders:app", "--name", "w1"],
-        cwd=folder,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start_worker(folder):
+    """Start worker processes, ended by their handles whatever becomes of the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(app: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flowcraft.cli", "worker", app, "--name", "w1"],
+            cwd=folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
     try:
-        yield process
+        yield start
     finally:
-        process.kill()
-        process.communicate()
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def worker(start_worker):
+    """A worker of the orders."""
+    return start_worker("orders:app")

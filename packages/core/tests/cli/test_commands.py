@@ -56,6 +56,18 @@ def test_a_run_goes_through_a_worker_that_drains_on_sigterm(flowcraft, worker):
     assert log.splitlines()[-1].endswith("INFO worker stopped worker=w1")
 
 
+def test_a_worker_whose_node_never_returns_hands_it_back_and_exits_with_0(flowcraft, start_worker):
+    run_id = flowcraft("submit", "stuck:app", "stuck").stdout.strip()
+    worker = start_worker("stuck:app")
+    while f"started run={run_id}" not in worker.stderr.readline():
+        assert worker.poll() is None
+    worker.send_signal(signal.SIGTERM)
+    worker.communicate(timeout=60)
+    assert worker.returncode == 0
+    text = flowcraft("show", "stuck:app", run_id).stdout
+    assert re.search(r"^  stuck +is ready or being executed$", text, re.MULTILINE)
+
+
 def test_the_payload_may_come_from_stdin_and_the_result_be_json(flowcraft, worker):
     found = flowcraft(
         "submit", "orders:app", "order", "--payload", "-", "--wait", "--json", given='{"size": 1}'

@@ -52,7 +52,7 @@ class BaseDistributedAdapter(ABC):
         native = self.native_ports()
         if native is None:
             store = ContractStore(options.coordination_store, self.create_context, options)
-            native = NativePorts(store, ContractQueue(self.enqueue_job))
+            native = NativePorts(store, ContractQueue(self.enqueue_job, store.keep_dead_letter))
             self._is_push = True
         else:
             self._is_push = False
@@ -114,7 +114,7 @@ class BaseDistributedAdapter(ABC):
     async def _process(self, handle: Callable[[Delivery], Awaitable[None]]) -> None:
         async def handler(job: JobPayload) -> None:
             await self.on_job_start(job.run_id, job.blueprint_id, job.node_id)
-            await handle(Delivery(encode_job(job), None, True))
+            await handle(self._delivery(job))
 
         await self.process_jobs(handler)
 
@@ -127,7 +127,11 @@ class BaseDistributedAdapter(ABC):
     async def handle_job(self, job: JobPayload) -> None:
         """Handle one job that something else received; raises when it must come back."""
         loops = WorkerLoops(self.parts, self._sweeper, None)
-        await loops.handle_alone(Delivery(encode_job(job), None, True))
+        await loops.handle_alone(self._delivery(job))
+
+    def _delivery(self, job: JobPayload) -> Delivery:
+        """A job that somebody else received, and will answer."""
+        return Delivery(encode_job(job), () if self._is_push else None, True)
 
     async def reconcile(self, run_id: str) -> None:
         """Repair a run from its records.

@@ -16,9 +16,14 @@ class ContractQueue(JobQueue):
     """
 
     def __init__(
-        self, enqueue: Callable[[JobPayload], Awaitable[None]], *, lease_seconds: float = 30.0
+        self,
+        enqueue: Callable[[JobPayload], Awaitable[None]],
+        keep_dead_letter: Callable[[bytes, str], Awaitable[None]],
+        *,
+        lease_seconds: float = 30.0,
     ) -> None:
         self._enqueue = enqueue
+        self._keep_dead_letter = keep_dead_letter
         self.lease_seconds = lease_seconds
 
     async def receive(self, limit: int, wait_seconds: float) -> Sequence[Delivery]:
@@ -34,7 +39,8 @@ class ContractQueue(JobQueue):
         return None
 
     async def bury(self, deliveries: Sequence[Delivery], reason: str) -> None:
-        return None
+        for delivery in deliveries:
+            await self._keep_dead_letter(delivery.body, reason)
 
     async def send(self, jobs: Sequence[Outgoing]) -> None:
         for outgoing in jobs:

@@ -12,6 +12,7 @@ its patch may overwrite a later write. `doctor` says so; native stores do not ha
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -51,6 +52,7 @@ SYSTEM_RUN = "__flowcraft__"
 UNSEEN_SWEEPS = 10
 """After how many sweep intervals a run is swept however busy it is."""
 _REFERENCE = "__flowcraft_reference__"
+_LIKE_A_REFERENCE = b'{"__flowcraft_reference__"'
 
 
 class _Ending(msgspec.Struct, frozen=True):
@@ -304,7 +306,7 @@ class ContractStore(RunStore):
                 # What the run needs is there before the run is; a repeat writes the same.
                 await self._put_cell(run_id, RUN, PAYLOAD, run.payload, {})
                 operations = [
-                    ContextOperation("set", key, values.decode(value))
+                    ContextOperation("set", key, values.decode(_storable(value)))
                     for key, value in run.context.items()
                 ]
                 if operations:
@@ -416,6 +418,13 @@ class ContractStore(RunStore):
             if found is not None and found["due"] == timer.due_at:
                 await self._system.delete(f"timer:{timer.name}")
 
+    # -- dead letters
+
+    async def keep_dead_letter(self, body: bytes, reason: str) -> None:
+        """Keep a message that nobody can handle; the same one is kept once."""
+        note = {"body": body.decode(errors="replace"), "reason": reason, "at": self._clock.now()}
+        await self._system.set(f"dead:{hashlib.sha256(body).hexdigest()}", note)
+
     # -- blueprints
 
     async def put_blueprint(self, content_hash: str, blueprint: bytes) -> None:
@@ -433,8 +442,8 @@ def _is_same(held: Lease, wanted: Lease) -> bool:
 
 
 def _storable(value: bytes) -> bytes:
-    """A reference is no JSON: inside a context it is wrapped."""
-    if value[:1] != b"@":
+    """A reference is no JSON: inside a context it is wrapped, as is what looks like one."""
+    if value[:1] != b"@" and not value.startswith(_LIKE_A_REFERENCE):
         return value
     return msgspec.json.encode({_REFERENCE: value.decode()})
 

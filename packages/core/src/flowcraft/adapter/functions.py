@@ -222,6 +222,7 @@ class Functions:
         reference = encode_reference(GatherReference(scatter, count))
         output_key = move.params.get("outputKey")
         if output_key:
+            check_key(str(output_key))
             move.writes[str(output_key)] = reference
         return Performed(reference, items=count, gathered=scatter)
 
@@ -268,6 +269,10 @@ class StoreContext(Context):
 
 def check_key(key: str) -> None:
     """Refuse a context key that is empty or longer than 512 bytes."""
-    if not 1 <= len(key.encode("utf-8", "surrogatepass")) <= LONGEST_KEY_BYTES:
+    try:
+        length = len(key.encode())
+    except UnicodeEncodeError as error:
+        raise ValueNotStorableError(f"context key {key!r}: half of a surrogate pair") from error
+    if not 1 <= length <= LONGEST_KEY_BYTES:
         raise ValueNotStorableError(f"context key {key!r}: a text of 1 to 512 bytes is needed")
 

@@ -11,6 +11,7 @@ from flowcraft.adapter.parts import Parts, timer_job
 from flowcraft.adapter.run_view import RunView, load_for, new_move
 from flowcraft.engine.activation import Activation, parse_activation
 from flowcraft.engine.cells import RECORD
+from flowcraft.engine.names import is_slot
 from flowcraft.engine.program import Program
 from flowcraft.engine.record import ErrorInfo, decode_record
 from flowcraft.errors import BlueprintError, MalformedMessageError, UnknownBlueprintError
@@ -28,6 +29,10 @@ class Found(NamedTuple):
 
     run: RunView
     loaded: Loaded
+
+
+def _has(program: Program, activation: Activation) -> bool:
+    return not activation.node or is_slot(program.plan, activation)
 
 
 OnMove = Callable[[str, int], None]
@@ -57,8 +62,7 @@ class Handler:
         try:
             job = decode_job(delivery.body)
         except MalformedMessageError as error:
-            await self._parts.ports.queue.bury([delivery], str(error))
-            return "acked"
+            return await self._bury(delivery, str(error))
         activation = Activation(job.node_id, job.scope)
         if delivery.is_redelivered:
             what = {"run": job.run_id, "node": job.node_id, "scope": job.scope}
@@ -68,7 +72,7 @@ class Handler:
         except (KeyError, ValueError, BlueprintError, UnknownBlueprintError) as error:
             return await self._cannot_be_handled(delivery, job, error)
         if found is None:
-            return "ack"
+            return await self._bury(delivery, f"no run {job.run_id!r}")
         run, loaded = found
         if run.header.is_over or await self._is_late(run):
             await self._parts.runs.announce(run.run_id)
@@ -85,12 +89,16 @@ class Handler:
         """Load the run and the activation, in one read if its blueprint is known here."""
         parts = self._parts
         program = parts.programs.known(job.blueprint_hash)
+        if program is not None and not _has(program, activation):
+            program = None  # what the run says of its blueprint decides
         load = self._load(program, job.run_id, activation) if program else Load(job.run_id, "")
         loaded = await parts.ports.load(load)
         if loaded.header is None:
             return None
         if program is None or job.blueprint_hash != loaded.header.blueprint_hash:
             program = await parts.programs.get(loaded.header.blueprint_hash)
+            if not _has(program, activation):
+                raise ValueError(f"the blueprint has no activation {activation.key!r}")
             loaded = await parts.ports.load(self._load(program, job.run_id, activation))
         header = loaded.header
         return Found(RunView.of(header, program), loaded) if header is not None else None
@@ -114,7 +122,14 @@ class Handler:
         header = await self._parts.ports.finish(End(job.run_id, "failed", info, now))
         if header is not None:
             await self._parts.runs.announce(job.run_id)
-        await self._parts.ports.queue.bury([delivery], info.message)
+        return await self._bury(delivery, info.message)
+
+    async def _bury(self, delivery: Delivery, reason: str) -> Answer:
+        """Make a message a dead letter; one that we do not hold is at least spoken of."""
+        logger.warning("dead letter", extra={"reason": reason})
+        if delivery.handle is None:
+            return "ack"
+        await self._parts.ports.queue.bury([delivery], reason)
         return "acked"
 
     async def _is_late(self, run: RunView) -> bool:
@@ -162,7 +177,8 @@ class Handler:
         while True:
             on_move(move.key, move.attempt)
             goes_on = left > 0 and parts.clock.monotonic() < until
-            moved = await self._mover.move(move, hold=int(goes_on), ack=delivery)
+            ack = delivery if delivery.handle is not None else None
+            moved = await self._mover.move(move, hold=int(goes_on), ack=ack)
             if moved.is_over:
                 await parts.runs.announce(run.run_id)
                 return "ack"

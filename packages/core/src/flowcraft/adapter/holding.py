@@ -85,17 +85,19 @@ class Holdings:
     async def beat(self) -> None:
         """Extend every lease, stamp the runs as in progress, and look for ended ones."""
         held = [holding for holding in self._held if holding.job is not None]
+        # What somebody else received is theirs to keep from others.
+        ours = [holding for holding in held if holding.delivery.handle is not None]
         if not held:
             return
         parts = self._parts
         now = parts.clock.now()
         queue, store = parts.ports.queue, parts.ports.store
         limit = queue.longest_unacknowledged_seconds * EARLY_SHARE
-        for holding in held:
+        for holding in ours:
             late = parts.clock.monotonic() - holding.since > limit
             if holding.timer is not None or late:
                 await self._become_timer(holding, now)
-        extended = [holding.delivery for holding in held if holding.timer is None]
+        extended = [holding.delivery for holding in ours if holding.timer is None]
         if extended:
             kept = await queue.extend(extended)
             lost = sum(not is_kept for is_kept in kept)

@@ -32,7 +32,7 @@ from flowcraft.adapter.walk import Followed
 from flowcraft.engine import attempts
 from flowcraft.engine.cells import FAILED
 from flowcraft.engine.record import Record
-from flowcraft.errors import BackendError
+from flowcraft.errors import BackendError, ValueNotStorableError
 from flowcraft.ports.queue import Delivery
 from flowcraft.ports.store import Commit
 from flowcraft.ports.transition import Target
@@ -105,6 +105,9 @@ class Mover:
             return beaten(move, error.record)
         except AttemptError as error:
             return await self._failed(move, error, hold=hold, ack=ack)
+        except ValueNotStorableError as error:
+            failure = AttemptError(error, is_retryable=False)
+            return await self._failed(move, failure, hold=hold, ack=ack)
         return await self._settle(move, record, commit, hold=hold, ack=ack)
 
     async def _perform(self, move: Move) -> Performed | None:

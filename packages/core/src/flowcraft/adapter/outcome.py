@@ -54,7 +54,10 @@ class FatalError(Exception):
 class Outcomes:
     """Builds the commits of an activation."""
 
-    def __init__(self, ports: Ports, reader: Reader, clock: Clock) -> None:
+    def __init__(
+        self, ports: Ports, reader: Reader, clock: Clock, largest_value: int | None
+    ) -> None:
+        self._largest_value = largest_value
         self._ports = ports
         self._reader = reader
         self._clock = clock
@@ -128,7 +131,7 @@ class Outcomes:
 
     def _encode(self, move: Move, value: Any, what: str) -> bytes:
         try:
-            return values.encode(value, what=what)
+            return values.encode(value, what=what, limit_bytes=self._largest_value)
         except FlowcraftError as error:
             raise FatalError(error_info(move, error)) from error
 

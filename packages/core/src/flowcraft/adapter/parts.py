@@ -43,7 +43,7 @@ class Parts:
         self.largest_value = largest_value
         self.reader = Reader(ports)
         self.walker = Walker(ports, self.clock.now)
-        self.outcomes = Outcomes(ports, self.reader, self.clock)
+        self.outcomes = Outcomes(ports, self.reader, self.clock, largest_value)
         self.programs = Programs(ports.store, options.expressions)
         self.gate = SoloGate()
         self.running = Running()

@@ -201,14 +201,18 @@ class Runs:
         Raises:
             UnknownRunError: It is gone.
         """
-        run = await self._parts.view(run_id)
-        if run is None:
+        ports = self._parts.ports
+        (header,) = await ports.store.headers([run_id])
+        if header is None:
             raise UnknownRunError(f"no run {run_id!r}")
-        header, ports = run.header, self._parts.ports
         status: FinalStatus = header.status if header.is_over else "failed"  # type: ignore[assignment]
-        output = await self._output(run) if status == "completed" else None
+        output = None
+        if status == "completed":
+            # Only here: a run may have failed because its blueprint cannot be read.
+            program = await self._parts.programs.get(header.blueprint_hash)
+            output = await self._output(RunView.of(header, program))
         stored = await ports.store.context(run_id)
-        context = {key: await self._plain(run, value) for key, value in stored.items()}
+        context = {key: await self._plain(run_id, value) for key, value in stored.items()}
         failed = await ports.load(Load(run_id, ERRORS))
         errors = [
             error
@@ -227,11 +231,11 @@ class Runs:
         for sink in sinks:
             ran, stored = await self._parts.reader.last_output(run, sink)
             if ran or len(sinks) == 1:
-                found[sink] = await self._plain(run, stored)
+                found[sink] = await self._plain(run.run_id, stored)
         return found.get(sinks[0]) if len(sinks) == 1 else found
 
-    async def _plain(self, run: RunView, stored: bytes) -> Any:
-        return values.decode(await self._parts.reader.plain(run.run_id, stored))
+    async def _plain(self, run_id: str, stored: bytes) -> Any:
+        return values.decode(await self._parts.reader.plain(run_id, stored))
 
     async def named_value(self, run_id: str, name: str) -> bytes:
         """What a name means in an ended run: a node's output or a context key, null if neither."""
@@ -246,7 +250,7 @@ class Runs:
                 stored = context[key]
             else:
                 continue
-            return values.encode(walk_path(await self._plain(run, stored), path), what=name)
+            return values.encode(walk_path(await self._plain(run_id, stored), path), what=name)
         return b"null"
 
 

@@ -109,7 +109,8 @@ class Resumer:
         """
         if action == "":
             raise RunError("an action is a text that is not empty; leave it out for none")
-        encoded = values.encode(output, what="output of the resume")
+        limit = self._parts.largest_value
+        encoded = values.encode(output, what="output of the resume", limit_bytes=limit)
         signal = msgspec.json.encode(Signal(action, Raw(encoded)))
         if run.header.is_over:
             return "refused"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from flowcraft import values
+from flowcraft.adapter.functions import check_key
 from flowcraft.adapter.outcome import decode_failed
 from flowcraft.adapter.parts import Parts
 from flowcraft.adapter.performing import AttemptError, Performed, RunOverError
@@ -158,8 +159,10 @@ class Suspensions:
         outputs = move.params.get("outputs") or {}
         for parent_key, child_name in outputs.items():
             value = await self._runs.named_value(child.run_id, child_name)
+            check_key(parent_key)
             move.writes[parent_key] = value
-        output = values.encode(result.output, what=f"output of subflow {move.activation.node!r}")
+        what = f"output of subflow {move.activation.node!r}"
+        output = values.encode(result.output, what=what, limit_bytes=self._parts.largest_value)
         return Performed(output)
 
 

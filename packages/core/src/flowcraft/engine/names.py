@@ -123,6 +123,30 @@ def stood_for(plan: Plan, activation: Activation) -> Activation | None:
     return Activation(failed, outer_scope(activation.scope))
 
 
+def is_slot(plan: Plan, activation: Activation) -> bool:
+    """Whether a run of the plan can have this activation: a node, in a scope of its place."""
+    node = plan.nodes.get(activation.node)
+    if node is None:
+        return False
+    scope = activation.scope
+    if node.is_shared_fallback:
+        outer, mark, failed = scope.rpartition("/!")
+        return bool(mark) and failed in node.serves and is_slot(plan, Activation(failed, outer))
+    if node.is_fallback:
+        return is_slot(plan, Activation(node.serves[0], scope))
+    before, *segments = scope.split("/")
+    is_item = node.kind == "scatter" and bool(segments) and segments[-1][:1] == "#"
+    if is_item:
+        segments[-1] = segments[-1][1:]
+    depth = len(evaluated_loops(plan, node.id)) + is_item
+    return not before and len(segments) == depth and all(map(_is_index, segments))
+
+
+def _is_index(segment: str) -> bool:
+    """Whether a segment is a number as it is written in scopes."""
+    return segment.isascii() and segment.isdigit() and (segment == "0" or segment[0] != "0")
+
+
 def walk_path(value: object, path: tuple[str, ...]) -> object:
     """Follow a path of members and list indexes; None where it leads nowhere."""
     for part in path:

@@ -14,7 +14,8 @@ class Delivery(NamedTuple):
 
     Attributes:
         body: The message as it came over the wire.
-        handle: What the backend needs to acknowledge it; opaque to the core.
+        handle: What the backend needs to acknowledge it, opaque to the core; None for one that
+            somebody else received and answers.
         is_redelivered: Whether it may have been delivered before. A backend that cannot
             tell says True.
     """
