@@ -99,7 +99,7 @@ async def test_an_output_too_large_names_both_sizes(memory: Stage) -> None:
     blueprint = graph([node("n", "large", config={"maxRetries": 4, "retryDelay": 1})])
     (error,) = (await memory.run(blueprint)).errors
     assert (error.node, error.type, error.attempt) == ("n", "PayloadTooLargeError", 1)
-    assert "16 KiB" in error.message
+    assert "16.1 KiB" in error.message
     assert "4 KiB" in error.message
     assert memory.calls["large"] == 1
 

@@ -101,19 +101,35 @@ class BaseDistributedAdapter(ABC):
         return {"attempts": node.config.attempts, "delay_ms": node.config.retry_delay_ms}
 
     async def on_job_start(self, run_id: str, blueprint_id: str, node_id: str) -> None:
-        """Called before a job is handled."""
+        """Called before a job is handled; does nothing by itself."""
+        del run_id, blueprint_id, node_id
+
+    async def open(self) -> None:
+        """Connect now rather than at the first use, so that what is wrong shows early.
+
+        Raises:
+            BackendError: The backend cannot be used; says what to do.
+        """
+        await self.ports.queue.depth()
+
+    async def aclose(self) -> None:
+        """Let go of the backend, after `stop`."""
+        return None
 
     # -- a worker
 
     def start(self) -> None:
         """Start taking jobs, in tasks of the running loop."""
         push = self._process if self._is_push else None
-        self._loops = WorkerLoops(self.parts, self._sweeper, push)
+        self._loops = WorkerLoops(self.parts, self._sweeper, push, self._job_starts)
         self._loops.start()
+
+    async def _job_starts(self, job: JobPayload) -> None:
+        await self.on_job_start(job.run_id, job.blueprint_id, job.node_id)
 
     async def _process(self, handle: Callable[[Delivery], Awaitable[None]]) -> None:
         async def handler(job: JobPayload) -> None:
-            await self.on_job_start(job.run_id, job.blueprint_id, job.node_id)
+            await self._job_starts(job)
             await handle(self._delivery(job))
 
         await self.process_jobs(handler)
@@ -126,7 +142,7 @@ class BaseDistributedAdapter(ABC):
 
     async def handle_job(self, job: JobPayload) -> None:
         """Handle one job that something else received; raises when it must come back."""
-        loops = WorkerLoops(self.parts, self._sweeper, None)
+        loops = WorkerLoops(self.parts, self._sweeper, None, self._job_starts)
         await loops.handle_alone(self._delivery(job))
 
     def _delivery(self, job: JobPayload) -> Delivery:
@@ -172,7 +188,7 @@ class BaseDistributedAdapter(ABC):
         *above, node = (node_id or "").split("/")
         for subflow in above:
             run_id = await self.runs.child_of(run_id, subflow)
-        node_id = node or None
+        node_id = node if node_id is not None else None
         run = await self.parts.view(run_id)
         if run is None:
             raise UnknownRunError(f"no run {run_id!r}")

@@ -16,9 +16,16 @@ from flowcraft import values
 from flowcraft.adapter.parts import Parts
 from flowcraft.adapter.performing import Performed
 from flowcraft.adapter.run_view import Move, RunView
-from flowcraft.engine.activation import WAITS, Activation, parse_activation, signal_key
+from flowcraft.engine.activation import (
+    WAITS,
+    Activation,
+    item_index,
+    parse_activation,
+    signal_key,
+)
 from flowcraft.engine.cells import CLAIM, EARLY, OPEN, RECORD, SIGNAL
 from flowcraft.engine.consequences import Arrival, Cell
+from flowcraft.engine.names import is_slot
 from flowcraft.engine.record import NULL
 from flowcraft.errors import AmbiguousResumeError, RunError
 from flowcraft.ports.queue import Outgoing
@@ -105,7 +112,7 @@ class Resumer:
 
         Raises:
             AmbiguousResumeError: No node was named, and several waits are open.
-            RunError: The node is no wait of this run, or the action is empty.
+            RunError: The node is no wait of this run, is in no such scope, or the action is empty.
         """
         if action == "":
             raise RunError("an action is a text that is not empty; leave it out for none")
@@ -124,8 +131,9 @@ class Resumer:
             if not opened:
                 return await self._keep(run, "", signal)
             return await self._wake(run, opened[0], signal)
-        self._check(run, node_id)
+        node_id = self._waiting_node(run, node_id)
         activation = Activation(node_id, scope)
+        self._check_scope(run, activation)
         is_batch = run.program.nodes[node_id].plan.kind == "scatter"
         state = await self._state(run, activation)
         if is_batch and not scope:
@@ -144,9 +152,12 @@ class Resumer:
                 )
             if mine:
                 return await self._wake(run, mine[0], signal)
-            if await self._was_reached(run, node_id):
-                return "refused"
-            return await self._keep(run, node_id, signal)
+            reached = await self._reached(run, node_id)
+            if not reached:
+                return await self._keep(run, node_id, signal)
+            for activation in reached:
+                await self._wake_up(run, activation)
+            return "refused"
         return await self._signal(run, activation, signal)
 
     async def open_waits(self, run: RunView) -> list[Activation]:
@@ -161,7 +172,8 @@ class Resumer:
             if (key, OPEN) in found and (key, RECORD) not in found and (key, SIGNAL) not in found
         ]
 
-    def _check(self, run: RunView, node_id: str) -> None:
+    def _waiting_node(self, run: RunView, node_id: str) -> str:
+        """The wait that a name stands for: of a webhook in a pair, the one that suspends."""
         node = run.program.nodes.get(node_id)
         kinds = {"wait", "webhook"}
         if node is None or not (
@@ -169,14 +181,24 @@ class Resumer:
             or (node.plan.kind == "scatter" and node.worker_uses in kinds)
         ):
             raise RunError(f"node {node_id!r} of run {run.run_id!r} is no wait")
+        return node.plan.wait or node_id
+
+    def _check_scope(self, run: RunView, activation: Activation) -> None:
+        node, scope = activation
+        is_batch = run.program.nodes[node].plan.kind == "scatter"
+        if scope and not (
+            is_slot(run.program.plan, activation) and is_batch == (item_index(scope) is not None)
+        ):
+            raise RunError(f"wait {node!r} of run {run.run_id!r} has no scope {scope!r}")
 
     async def _state(self, run: RunView, activation: Activation) -> OpenWait:
         loaded: Loaded = await self._parts.ports.load(Load(run.run_id, activation.key))
         return OpenWait(OPEN in loaded.cells, RECORD in loaded.cells)
 
-    async def _was_reached(self, run: RunView, node_id: str) -> bool:
+    async def _reached(self, run: RunView, node_id: str) -> list[Activation]:
+        """Where the node waits or waited. Few of them, as a rule: a wake-up for each is cheap."""
         listed = await self._parts.ports.load(Load(run.run_id, WAITS))
-        return any(parse_activation(key).node == node_id for key in listed.arrived)
+        return [a for a in map(parse_activation, listed.arrived) if a.node == node_id]
 
     async def _wake(self, run: RunView, activation: Activation, signal: bytes) -> ResumeOutcome:
         """Signal an open wait; a refused signal still sends the wake-up again."""

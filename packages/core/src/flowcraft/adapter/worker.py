@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from flowcraft.adapter.handler import Handler, OnMove
@@ -12,6 +13,7 @@ from flowcraft.adapter.holding import Holding, Holdings, beat_for_ever
 from flowcraft.adapter.parts import Parts
 from flowcraft.adapter.sweeper import Sweeper
 from flowcraft.errors import BackendError
+from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Delivery
 
 logger = logging.getLogger(__name__)
@@ -28,11 +30,13 @@ class WorkerLoops:
         parts: Parts,
         sweeper: Sweeper,
         process_jobs: Callable[[Callable[[Delivery], Awaitable[None]]], Awaitable[None]] | None,
+        on_job_start: Callable[[JobPayload], Awaitable[None]],
     ) -> None:
         self._parts = parts
         self._sweeper = sweeper
         self._handler = Handler(parts)
         self._process_jobs = process_jobs
+        self._on_job_start = on_job_start
         self.holdings = Holdings(parts)
         self._loops: list[asyncio.Task[None]] = []
         self._handling: set[asyncio.Task[None]] = set()
@@ -40,17 +44,22 @@ class WorkerLoops:
 
     def start(self) -> None:
         """Start all loops."""
-        consume = self._push() if self._process_jobs is not None else self._pull()
         for loop in (
-            consume,
-            beat_for_ever(self.holdings, self._parts),
-            self._sweeper.sweep_for_ever(),
-            self._sweeper.promote_for_ever(),
+            self._push if self._process_jobs is not None else self._pull,
+            partial(beat_for_ever, self.holdings, self._parts),
+            self._sweeper.sweep_for_ever,
+            self._sweeper.promote_for_ever,
         ):
-            self._spawn(loop)
+            self._loops.append(asyncio.get_running_loop().create_task(self._for_ever(loop)))
 
-    def _spawn(self, loop: Coroutine[Any, Any, None]) -> None:
-        self._loops.append(asyncio.get_running_loop().create_task(loop))
+    async def _for_ever(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin a loop again after a fault of ours, for a worker without it only looks alive."""
+        while True:
+            try:
+                await loop()
+            except Exception:
+                logger.exception("a loop of the worker failed and begins again")
+            await self._parts.clock.sleep(RETRY_SECONDS)
 
     async def stop(self, grace_seconds: float) -> None:
         """Take no more; let what runs finish; hand back what does not finish in time."""
@@ -126,6 +135,8 @@ class WorkerLoops:
 
     async def _handle(self, holding: Holding) -> None:
         try:
+            if holding.job is not None:
+                await self._on_job_start(holding.job)
             answer = await self._handler.handle(holding.delivery, self._moves(holding))
             if answer == "ack" or (answer == "acked" and holding.timer is not None):
                 await self.holdings.answer(holding)

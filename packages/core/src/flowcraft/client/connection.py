@@ -30,7 +30,7 @@ class Connection:
 
     async def aclose(self) -> None:
         """Let go of the backend."""
-        await close_adapter(self.adapter)
+        await self.adapter.aclose()
 
 
 def make_adapter(
@@ -67,14 +67,7 @@ async def open_adapter(adapter: BaseDistributedAdapter) -> None:
         BackendError: It cannot be used; says what to do.
     """
     try:
-        await adapter.ports.queue.depth()
+        await adapter.open()
     except BaseException:
-        await close_adapter(adapter)
+        await adapter.aclose()
         raise
-
-
-async def close_adapter(adapter: BaseDistributedAdapter) -> None:
-    """Close an adapter that holds something open."""
-    aclose = getattr(adapter, "aclose", None)
-    if aclose is not None:
-        await aclose()

@@ -160,3 +160,7 @@ class LocalDatabase(ABC):
 
     @abstractmethod
     def delete_key(self, key: str) -> bool: ...
+
+    @abstractmethod
+    def drop_expired_keys(self, now: float, limit: int) -> None:
+        """Remove keys whose expiry is over; it is no more than tidying up."""

@@ -6,6 +6,7 @@ the place where the meaning of the ports is spelt out once in Python.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
@@ -39,6 +40,7 @@ from flowcraft.status import RunHeader
 T = TypeVar("T")
 
 
+EXPIRED_KEYS_PER_SWEEP = 1000
 UNSEEN_SWEEPS = 10
 """After how many times the first delay a run is swept however busy it is."""
 
@@ -145,7 +147,11 @@ class LocalStore(RunStore):
         await self._transact(step)
 
     async def stalled(self, now: float, limit: int) -> Sequence[Stalled]:
-        return await self._transact(lambda db: db.stalled(now, limit))
+        def step(db: LocalDatabase) -> Sequence[Stalled]:
+            db.drop_expired_keys(now, EXPIRED_KEYS_PER_SWEEP)
+            return db.stalled(now, limit)
+
+        return await self._transact(step)
 
     async def set_timers(self, timers: Sequence[Timer]) -> None:
         def step(db: LocalDatabase) -> None:
@@ -205,7 +211,14 @@ class LocalQueue(JobQueue):
                 return db.next_job_at()
             return [Delivery(row.body, (row.id, row.token), row.is_redelivered) for row in rows]
 
-        return await self._transact(step)
+        taking = asyncio.ensure_future(self._transact(step))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taken = await taking  # nobody will handle these: they go back at once
+            if isinstance(taken, list):
+                await self.release(taken, 0.0)
+            raise
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         def step(db: LocalDatabase) -> None:

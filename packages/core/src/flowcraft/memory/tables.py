@@ -108,8 +108,10 @@ class MemoryTables(LocalDatabase):
     # -- context
 
     def get_context(self, run_id: str, keys: Sequence[str]) -> Mapping[str, bytes]:
-        context = self.runs[run_id].context
-        return {key: context[key] for key in keys if key in context}
+        run = self.runs.get(run_id)
+        if run is None:
+            return {}
+        return {key: run.context[key] for key in keys if key in run.context}
 
     def get_whole_context(self, run_id: str) -> Mapping[str, bytes]:
         run = self.runs.get(run_id)
@@ -222,3 +224,8 @@ class MemoryTables(LocalDatabase):
 
     def delete_key(self, key: str) -> bool:
         return self._keys.pop(key, None) is not None
+
+    def drop_expired_keys(self, now: float, limit: int) -> None:
+        expired = [k for k, (_, at) in self._keys.items() if at is not None and at <= now]
+        for key in expired[:limit]:
+            del self._keys[key]

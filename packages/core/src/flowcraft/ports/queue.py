@@ -49,7 +49,10 @@ class JobQueue(ABC):
 
     @abstractmethod
     async def receive(self, limit: int, wait_seconds: float) -> Sequence[Delivery]:
-        """Take up to `limit` messages; wait for the first one at most so long."""
+        """Take up to `limit` messages; wait for the first one at most so long.
+
+        Cancelled while it takes, it gives back what it took.
+        """
 
     @abstractmethod
     async def ack(self, deliveries: Sequence[Delivery]) -> None:

@@ -116,6 +116,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             expires_at REAL
         ) WITHOUT ROWID
         """,
+        "CREATE INDEX coordination_by_expiry ON coordination (expires_at)"
+        " WHERE expires_at IS NOT NULL",
     ),
 )
 

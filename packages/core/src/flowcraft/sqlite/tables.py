@@ -291,3 +291,10 @@ class SqliteTables(LocalDatabase):
 
     def delete_key(self, key: str) -> bool:
         return self._execute("DELETE FROM coordination WHERE key = ?", (key,)).rowcount == 1
+
+    def drop_expired_keys(self, now: float, limit: int) -> None:
+        self._execute(
+            "DELETE FROM coordination WHERE key IN"
+            " (SELECT key FROM coordination WHERE expires_at <= ? LIMIT ?)",
+            (now, limit),
+        )

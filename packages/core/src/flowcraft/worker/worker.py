@@ -15,7 +15,7 @@ from typing import Any
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.client.book import BlueprintBook
-from flowcraft.client.connection import close_adapter, open_adapter
+from flowcraft.client.connection import open_adapter
 from flowcraft.nodes import NodeRegistry, thread_runner
 from flowcraft.worker.logged import logged_registry
 
@@ -85,7 +85,7 @@ class Worker:
             try:
                 await self._work(adapter)
             finally:
-                await close_adapter(adapter)
+                await adapter.aclose()
                 # A thread cannot be ended: what still runs in one is let go, and its result.
                 executor.shutdown(wait=False, cancel_futures=True)
 
