@@ -224,6 +224,7 @@ def _report(
 def main() -> int:
     """Run as the command line asks."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--adapter", choices=["sqlite"], default="sqlite")
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=3)

@@ -55,6 +55,14 @@ class OpenWait(NamedTuple):
     is_recorded: bool
 
 
+class ListedWait(NamedTuple):
+    """A wait that was reached."""
+
+    activation: Activation
+    is_open: bool
+    is_recorded: bool
+
+
 async def open_wait(parts: Parts, move: Move) -> float:
     """Write "open", once; since when it is."""
     existing = move.loaded.cells.get(OPEN)
@@ -144,7 +152,8 @@ class Resumer:
         if state.is_open:
             return await self._wake(run, activation, signal)
         if not scope:
-            mine = [a for a in await self.open_waits(run) if a.node == node_id]
+            listed = [w for w in await self._listed(run) if w.activation.node == node_id]
+            mine = [wait.activation for wait in listed if wait.is_open]
             if len(mine) > 1:
                 names = ", ".join(sorted(a.key for a in mine))
                 raise AmbiguousResumeError(
@@ -152,24 +161,33 @@ class Resumer:
                 )
             if mine:
                 return await self._wake(run, mine[0], signal)
-            reached = await self._reached(run, node_id)
-            if not reached:
+            if not listed:
                 return await self._keep(run, node_id, signal)
-            for activation in reached:
-                await self._wake_up(run, activation)
+            for wait in listed:
+                if not wait.is_recorded:
+                    await self._wake_up(run, wait.activation)
             return "refused"
         return await self._signal(run, activation, signal)
 
     async def open_waits(self, run: RunView) -> list[Activation]:
-        """The waits that are open now."""
+        """The waits that are open now, and were not resumed yet."""
+        return [wait.activation for wait in await self._listed(run) if wait.is_open]
+
+    async def _listed(self, run: RunView) -> list[ListedWait]:
+        """Every wait that was ever reached."""
         listed = await self._parts.ports.load(Load(run.run_id, WAITS))
         keys = list(listed.arrived)
         peeks = [(key, name) for key in keys for name in (OPEN, RECORD, SIGNAL)]
         found = (await self._parts.ports.load(Load(run.run_id, "", peeks=tuple(peeks)))).peeked
         return [
-            parse_activation(key)
+            ListedWait(
+                parse_activation(key),
+                is_open=(key, OPEN) in found
+                and (key, RECORD) not in found
+                and (key, SIGNAL) not in found,
+                is_recorded=(key, RECORD) in found,
+            )
             for key in keys
-            if (key, OPEN) in found and (key, RECORD) not in found and (key, SIGNAL) not in found
         ]
 
     def _waiting_node(self, run: RunView, node_id: str) -> str:
@@ -194,11 +212,6 @@ class Resumer:
     async def _state(self, run: RunView, activation: Activation) -> OpenWait:
         loaded: Loaded = await self._parts.ports.load(Load(run.run_id, activation.key))
         return OpenWait(OPEN in loaded.cells, RECORD in loaded.cells)
-
-    async def _reached(self, run: RunView, node_id: str) -> list[Activation]:
-        """Where the node waits or waited. Few of them, as a rule: a wake-up for each is cheap."""
-        listed = await self._parts.ports.load(Load(run.run_id, WAITS))
-        return [a for a in map(parse_activation, listed.arrived) if a.node == node_id]
 
     async def _wake(self, run: RunView, activation: Activation, signal: bytes) -> ResumeOutcome:
         """Signal an open wait; a refused signal still sends the wake-up again."""
