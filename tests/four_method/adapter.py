@@ -27,6 +27,9 @@ from flowcraft.status import RunResult
 
 T = TypeVar("T")
 
+SHORTEST_IDLE_SECONDS = 0.5
+LONGEST_IDLE_SECONDS = 15.0
+
 Call = Callable[[str, Callable[[], Any]], Awaitable[Any]]
 
 
@@ -174,13 +177,16 @@ class FourMethodAdapter(BaseDistributedAdapter):
 
     async def process_jobs(self, handler: JobHandler) -> None:
         clock = self.options.runtime_options.clock
+        idle_seconds = SHORTEST_IDLE_SECONDS
         handling: set[asyncio.Task[None]] = set()
         try:
             while True:
                 message = await self.call("take", self._take)
                 if message is None:
-                    await clock.sleep(2.0)
+                    idle_seconds = min(idle_seconds * 1.5, LONGEST_IDLE_SECONDS)
+                    await clock.sleep(idle_seconds)
                     continue
+                idle_seconds = SHORTEST_IDLE_SECONDS
                 task = asyncio.create_task(self._handle(handler, message))
                 handling.add(task)
                 task.add_done_callback(handling.discard)

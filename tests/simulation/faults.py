@@ -156,7 +156,8 @@ class Gate:
             await self.die()
         if kind == "error_after":
             raise BackendUnavailableError(f"{name}: the answer was lost")
-        await self._travel()
+        if name not in IDLE_CALLS:
+            await self._travel()
         return result
 
     async def _travel(self) -> None:

@@ -157,8 +157,10 @@ def rule_9_attempts() -> Iterator[Setup]:
 def rule_10_early() -> Iterator[Setup]:
     signals = [Signal(node="w", output=1, early=True)]
     blueprint = graph([node("a"), node("w", "wait"), node("e")], ("a", "w"), ("w", "e"))
-    base = setup(case(blueprint, signals=signals), has_sweeper=False, early_at=5.0)
-    yield from faulty(base, "pause")
+    for moment in range(20):
+        yield setup(
+            case(blueprint, signals=signals), has_sweeper=False, early_at=0.2 + moment / 50
+        )
 
 
 def rule_10_claim() -> Iterator[Setup]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -171,8 +172,8 @@ class SimQueue(LocalQueue):
             await self._store._step("send", lambda db, one=outgoing: self._put(db, one))
 
     def _put(self, db: LocalDatabase, outgoing: Outgoing) -> None:
-        now = self._clock.now()
-        body, at = encode_job(outgoing.job), now + outgoing.delay_seconds
+        now = asyncio.get_running_loop().time()
+        body, at = encode_job(outgoing.job), self._clock.now() + outgoing.delay_seconds
         faults, plan = self._faults, self._faults.plan
         if not self._sim_gate.has_faults:
             db.insert_job(body, at)

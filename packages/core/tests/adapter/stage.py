@@ -374,7 +374,8 @@ class Stage:
     async def children(self, run_id: str = "run") -> list[RunHeader]:
         """The children of a run, oldest first."""
         ids = await self.client.ports.store.children(run_id)
-        return sorted([await self.header(id_) for id_ in ids], key=lambda h: h.created_at)
+        found = [h for h in await self.client.ports.store.headers(ids) if h is not None]
+        return sorted(found, key=lambda header: header.created_at)
 
     # -- the queue
 

@@ -7,7 +7,9 @@ reserved run id, and scanned.
 
 Not guaranteed, for want of one atomic step over both: a worker that pauses between looking at
 the run's status and writing its record may write it after the end, and one that pauses before
-its patch may overwrite a later write. `doctor` says so; native stores do not have this window.
+its patch may overwrite a later write; and where a worker dies between record and patch, and the
+run is ended by somebody else before the record is found again, the patch is missing from its
+context. `doctor` says so; native stores do not have these windows.
 """
 
 from __future__ import annotations
@@ -314,7 +316,7 @@ class ContractStore(RunStore):
                 note = {"after": after, "sweeps": 0, "swept": self._clock.now()}
                 await self._system.set(f"run:{run_id}", note)
                 if header.parent is not None:
-                    await self._system.set(f"child:{header.parent.run_id}:{run_id}", run_id)
+                    await self._system.set(f"child:{header.parent.run_id}/{run_id}", run_id)
                 text = msgspec.json.encode(header).decode()
                 await self._keys.set_if_not_exist(self._key("run", run_id), text, None)
             standing = await self._header(run_id)
@@ -329,7 +331,7 @@ class ContractStore(RunStore):
         return {key: _stored(value) for key, value in found.items()}
 
     async def children(self, run_id: str) -> Sequence[str]:
-        prefix = f"child:{run_id}:"
+        prefix = f"child:{run_id}/"  # no id holds a slash
         found = await self._system.to_dict()
         return [value for key, value in found.items() if key.startswith(prefix)]
 

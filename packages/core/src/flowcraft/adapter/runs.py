@@ -179,19 +179,27 @@ class Runs:
         (header,) = await store.headers([run_id])
         if header is None or not header.is_over or header.is_announced:
             return
+        above: RunHeader | None = None
+        if header.parent is not None:
+            (above,) = await store.headers([header.parent.run_id])
+            if above is None:
+                await self._discard(run_id)
+                return
         for child in await store.children(run_id):
             await self.cancel(child)
         await self._publish(run_id, await self.result_of(run_id))
-        parent = header.parent
-        if parent is not None:
-            (above,) = await store.headers([parent.run_id])
-            if above is not None and not above.is_over:
-                template = JobPayload(
-                    above.run_id, above.blueprint_id, "", "", above.blueprint_hash
-                )
-                job = job_for(template, parent.activation)
-                await self._parts.ports.send(Outgoing(job))
+        if header.parent is not None and above is not None and not above.is_over:
+            template = JobPayload(above.run_id, above.blueprint_id, "", "", above.blueprint_hash)
+            await self._parts.ports.send(Outgoing(job_for(template, header.parent.activation)))
         await store.mark_announced([run_id])
+
+    async def _discard(self, run_id: str) -> None:
+        """Remove a run whose parent was purged: a late worker made it, and nobody asks for it."""
+        store = self._parts.ports.store
+        for child in await store.children(run_id):
+            await self._parts.ports.finish(End(child, "cancelled", None, self._parts.clock.now()))
+            await self._discard(child)
+        await store.purge([run_id])
 
     # -- results
 

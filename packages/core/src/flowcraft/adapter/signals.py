@@ -56,10 +56,11 @@ class OpenWait(NamedTuple):
 
 
 class ListedWait(NamedTuple):
-    """A wait that was reached."""
+    """A wait that was reached; it may be about to open, and then neither is open nor was woken."""
 
     activation: Activation
     is_open: bool
+    is_woken: bool
     is_recorded: bool
 
 
@@ -161,7 +162,7 @@ class Resumer:
                 )
             if mine:
                 return await self._wake(run, mine[0], signal)
-            if not listed:
+            if not any(wait.is_woken for wait in listed):
                 return await self._keep(run, node_id, signal)
             for wait in listed:
                 if not wait.is_recorded:
@@ -185,6 +186,7 @@ class Resumer:
                 is_open=(key, OPEN) in found
                 and (key, RECORD) not in found
                 and (key, SIGNAL) not in found,
+                is_woken=(key, RECORD) in found or (key, SIGNAL) in found,
                 is_recorded=(key, RECORD) in found,
             )
             for key in keys

@@ -53,7 +53,7 @@ class Suspensions:
             return await self._sleep(move)
         if move.kind == "subflow":
             return await self._subflow(move)
-        if move.kind == "webhook" and _is_paired(move):
+        if move.kind == "webhook" and move.node.plan.wait is not None:
             return Performed(await self._parts.reader.input_of(move))
         return await self._wait(move)
 
@@ -164,12 +164,3 @@ class Suspensions:
         what = f"output of subflow {move.activation.node!r}"
         output = values.encode(result.output, what=what, limit_bytes=self._parts.largest_value)
         return Performed(output)
-
-
-def _is_paired(move: Move) -> bool:
-    """Whether a wait of the graph listens to this webhook, as exported blueprints have it."""
-    event = f"webhook:{move.activation.node}"
-    return any(
-        node.plan.kind == "wait" and node.plan.node.params.get("eventName") == event
-        for node in move.run.program.nodes.values()
-    )

@@ -25,6 +25,8 @@ RUNS_PER_SWEEP = 100
 TIMERS_PER_ROUND = 500
 PATIENT_SWEEPS = 3
 """How often a run is left alone because messages wait in the queue."""
+SWEEPS_A_ROUND = 8
+"""After that its jobs are sent once, and it is left alone again: they wait in the queue too."""
 LONGEST_BACK_OFF_SECONDS = 3600.0
 
 
@@ -81,7 +83,7 @@ class Sweeper:
             await parts.runs.announce(found.run_id)
         elif await parts.runs.end_if_late(run.header):
             await parts.runs.announce(found.run_id)
-        elif not is_backlog or found.sweeps >= PATIENT_SWEEPS:
+        elif not is_backlog or found.sweeps % SWEEPS_A_ROUND == PATIENT_SWEEPS:
             await self.reconcile(run)
 
     async def _is_orphan(self, run: RunView) -> bool:

@@ -192,11 +192,12 @@ class LocalQueue(JobQueue):
         self.lease_seconds = lease_seconds
 
     async def receive(self, limit: int, wait_seconds: float) -> Sequence[Delivery]:
+        since = self._waker.wakes  # what is sent while this looks must not be slept over
         found = await self._take(limit)
         if isinstance(found, list):
             return found
         wait = wait_seconds if found is None else min(wait_seconds, found - self._clock.now())
-        await self._waker.wait(wait)
+        await self._waker.wait(wait, since=since)
         found = await self._take(limit)
         return found if isinstance(found, list) else []
 

@@ -6,13 +6,26 @@ import asyncio
 
 
 class Waker:
-    """Lets tasks wait until something was announced, or a time is over."""
+    """Lets tasks wait until something was announced, or a time is over.
+
+    Attributes:
+        wakes: How often something was announced.
+    """
 
     def __init__(self) -> None:
+        self.wakes = 0
         self._waiting: dict[asyncio.Future[None], None] = {}  # woken in the order of coming
 
-    async def wait(self, seconds: float) -> None:
-        """Wait for the next `wake`, at most so long."""
+    async def wait(self, seconds: float, *, since: int | None = None) -> None:
+        """Wait for the next `wake`, at most so long.
+
+        Args:
+            seconds: How long at most.
+            since: The value of `wakes` when the caller last looked: what was announced
+                after that ends the wait at once.
+        """
+        if since is not None and since != self.wakes:
+            return
         future = asyncio.get_running_loop().create_future()
         self._waiting[future] = None
         try:
@@ -25,6 +38,7 @@ class Waker:
 
     def wake(self) -> None:
         """Wake everybody who waits."""
+        self.wakes += 1
         waiting, self._waiting = self._waiting, {}
         for future in waiting:
             if not future.done():
