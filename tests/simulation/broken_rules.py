@@ -1,32 +1,47 @@
 """The rules of the protocol, each broken in the smallest piece of code that keeps it.
 
-Every function here is a patch: inside of it the workers break one rule of the protocol
-(`docs/architecture.md`), and a simulation of a graph that meets the rule must find out.
+Every function here, and in `broken_marks`, is a patch: inside of it the workers break one of
+these rules, and the simulation of a graph that meets the rule must find out.
+
+    1   a commit is guarded by its own cell and by the run's status, in one step
+    2   a repeated propagation sends what has no record, and walks on through what it made itself
+    3   who is beaten to a record stops, and acknowledges only if the winner has another message
+    4   values before members before jobs
+    5   a skip is decided from a complete set, seen in the step that counts
+    6   who finds that it won an `any` join enqueues it, now or before
+    7   a batch keeps the ends of its lanes as a set
+    8   a child is registered, created, and started after a second look at the parent
+    9   a mark is guarded by what it is about; a time that was set stays
+    10  a waiter opens and then reads; a signal is used once
+    11  deliveries that may have followed a death are counted, and no others
+    12  a message becomes a timer before it is acknowledged
+    13  a fatal failure and the end of its run are one commit
+    14  the end waits for the sinks of an iteration before its jobs are sent
+    15  a set without an atomic step of its own is a log of slots
+    16  a worker knows its own record by the token
+    17  nothing is written where no run is
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import msgspec
-from flowcraft.adapter import deliveries, mover, parts, ports, suspensions, walk
-from flowcraft.adapter.holding import Holding, Holdings
-from flowcraft.adapter.performing import Performed
-from flowcraft.adapter.run_view import Move
+
+from flowcraft.adapter import mover, ports, walk
 from flowcraft.engine.activation import EXPECTED, is_lanes_key
-from flowcraft.engine.cells import CLAIM, DUE, FAILED, WINNER
+from flowcraft.engine.cells import WINNER
 from flowcraft.engine.consequences import Arrival
 from flowcraft.local import store as steps
 from flowcraft.local.database import LocalDatabase
 from flowcraft.memory.tables import MemoryTables
 from flowcraft.ports.contract import CoordinationStore, MemberCount
 from flowcraft.ports.queue import Outgoing
-from flowcraft.ports.store import Arrived, Commit, CommitResult, End, Load, Loaded, Propagation
+from flowcraft.ports.store import Arrived, Commit, CommitResult, End, Propagation
 from flowcraft.ports.transition import Transition, TransitionResult, is_direct, job_for
 from flowcraft.status import RunHeader
-
 from tests.simulation.sim_store import SimStore
 
 Patch = AbstractContextManager[None]
@@ -43,16 +58,6 @@ def replaced(owner: Any, **members: Any) -> Iterator[None]:
     finally:
         for name, member in before.items():
             setattr(owner, name, member)
-
-
-class Instead:
-    """An object that is another one but for some members."""
-
-    def __init__(self, real: Any, **members: Any) -> None:
-        self.__dict__.update(members, _real=real)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
 
 
 def commits_after_the_end() -> Patch:
@@ -158,8 +163,10 @@ def skips_from_an_earlier_look() -> Patch:
 
     def taken(run_id: str, target: str) -> Callable[[LocalDatabase], int]:
         def step(db: LocalDatabase) -> int:
-            return 0 if db.get_run(run_id) is None else sum(
-                taken for _, taken, _ in db.get_members(run_id, target)
+            return (
+                0
+                if db.get_run(run_id) is None
+                else sum(taken for _, taken, _ in db.get_members(run_id, target))
             )
 
         return step
@@ -212,158 +219,6 @@ def lanes_are_a_counter() -> Patch:
         return arrive(db, run_id, arrival)
 
     return replaced(steps, _arrive=counted)
-
-
-def children_start_unseen() -> Patch:
-    """Rule 8: a child is started without a second look at its parent.
-
-    Goes wrong: the parent ended while the child was made, and an orphan runs. Making the
-    child before it is registered is harmless here: its id follows from the attempt, and the
-    children of a run are found by what they say of their parent, not by its note of them.
-    """
-    subflow = suspensions.Suspensions._subflow
-
-    async def blindly(self: suspensions.Suspensions, move: Move) -> Performed | None:
-        store = self._parts.ports.store
-
-        async def headers(run_ids: list[str]) -> Any:
-            return [move.run.header] if run_ids == [move.run.run_id] else await store.headers(run_ids)
-
-        blind = Instead(self._parts.ports, store=Instead(store, headers=headers))
-        return await subflow(Instead(self, _parts=Instead(self._parts, ports=blind)), move)  # type: ignore[arg-type]
-
-    return replaced(suspensions.Suspensions, _subflow=blindly)
-
-
-def sleeps_begin_anew() -> Patch:
-    """Rule 9: a sleep's due time is not set once, but by every delivery.
-
-    Goes wrong: the sleep never ends.
-    """
-    note, sleep = parts.Parts.note, suspensions.Suspensions._sleep
-
-    async def overwrite(self: parts.Parts, move: Move, name: str, value: bytes) -> bytes:
-        standing = await note(self, move, name, value)
-        return value if name == DUE else standing
-
-    async def forgetful(self: suspensions.Suspensions, move: Move) -> Performed | None:
-        cells = {name: cell for name, cell in move.loaded.cells.items() if name != DUE}
-        move.loaded = move.loaded._replace(cells=cells)
-        return await sleep(self, move)
-
-    patches = ExitStack()
-    patches.enter_context(replaced(parts.Parts, note=overwrite))
-    patches.enter_context(replaced(suspensions.Suspensions, _sleep=forgetful))
-    return patches
-
-
-def failures_take_the_next_number() -> Patch:
-    """Rule 9: a failing attempt is not guarded by its own number, it takes the next free one.
-
-    Goes wrong: an attempt that was executed twice is counted as two. (That the other marks
-    are guarded by the absence of the record as well is harmless to break here: each is a cell
-    of its attempt, written once, and whoever reads it reads the record first.)
-    """
-    commit = steps.commit
-
-    def next_free(db: LocalDatabase, wanted: Commit, at: float) -> CommitResult:
-        guard = wanted.guard
-        number = 1
-        while guard.name.startswith(FAILED) and db.get_cell(wanted.run_id, guard.key, guard.name):
-            number += 1
-            guard = guard._replace(name=f"{FAILED}{number}")
-        return commit(db, wanted._replace(guard=guard), at)
-
-    return replaced(steps, commit=next_free)
-
-
-def waiters_read_before_they_open() -> Patch:
-    """Rule 10: a waiter reads its signals, and writes "open" after that.
-
-    Goes wrong: a signal that comes in between is kept for a wait that never looks again.
-    """
-    opening, taking = suspensions.open_wait, suspensions.take_signal
-    found: dict[int, Performed | None] = {}
-
-    async def open_wait(some: parts.Parts, move: Move) -> float:
-        found[id(move)] = await taking(some, move)
-        return await opening(some, move)
-
-    async def take_signal(some: parts.Parts, move: Move) -> Performed | None:
-        return found.pop(id(move))
-
-    return replaced(suspensions, open_wait=open_wait, take_signal=take_signal)
-
-
-def early_signals_are_not_claimed() -> Patch:
-    """Rule 10: an early signal is used by whoever finds it, without a claim.
-
-    Goes wrong: one click approves two iterations.
-    """
-    taking = suspensions.take_signal
-
-    async def take_signal(some: parts.Parts, move: Move) -> Performed | None:
-        async def load(wanted: Load) -> Loaded:
-            loaded = await some.ports.load(wanted)
-            peeked = {at: cell for at, cell in loaded.peeked.items() if at[1] != CLAIM}
-            return loaded._replace(peeked=peeked)
-
-        async def commit(wanted: Commit) -> CommitResult:
-            return CommitResult(True)
-
-        unclaimed = Instead(some.ports, load=load, commit=commit)
-        return await taking(Instead(some, ports=unclaimed), move)  # type: ignore[arg-type]
-
-    return replaced(suspensions, take_signal=take_signal)
-
-
-def deaths_are_not_counted() -> Patch:
-    """Rule 11: nobody counts the deliveries that may have followed a death.
-
-    Goes wrong: a node that kills its workers kills them for ever.
-    """
-
-    async def count(self: deliveries.Deliveries, move: Move, counted: int) -> None:
-        return None
-
-    return replaced(deliveries.Deliveries, _count=count)
-
-
-def hand_backs_are_counted() -> Patch:
-    """Rule 11: a job that a living worker hands back counts as one that killed it.
-
-    Goes wrong: a store that fails now and then fails healthy runs.
-    """
-
-    async def take_back(self: deliveries.Deliveries, move: Move) -> None:
-        return None
-
-    release = MemoryTables.release_job
-
-    def release_job(self: MemoryTables, id_: int, token: int, visible_at: float) -> None:
-        release(self, id_, token, visible_at)
-        if id_ in self.jobs and self.jobs[id_].token == token:
-            self.jobs[id_].is_leased = True
-
-    patches = ExitStack()
-    patches.enter_context(replaced(deliveries.Deliveries, take_back=take_back))
-    patches.enter_context(replaced(MemoryTables, release_job=release_job))
-    return patches
-
-
-def messages_go_before_their_timers() -> Patch:
-    """Rule 12: a message that is held too long is acknowledged, and then becomes a timer.
-
-    Goes wrong: a worker that dies in between leaves no trace of the job.
-    """
-    become = Holdings._become_timer
-
-    async def acknowledged(self: Holdings, holding: Holding, now: float) -> None:
-        if holding.timer is None:
-            await self._parts.ports.ack(holding.delivery)
-        await become(self, holding, now)
-
-    return replaced(Holdings, _become_timer=acknowledged)
 
 
 def failures_end_the_run_later() -> Patch:

@@ -34,8 +34,10 @@ class FaultPlan:
         lose: Chance that a sent message is lost.
         crash_at: Crash at exactly this call of the run, counted over all workers; with
             `crash_after` after its effect instead of before.
-        pause_at: Stand still past the lease before exactly this call.
-        at_call: Count only the calls of this name for `crash_at` and `pause_at`.
+        pause_at: Stand still before exactly this call.
+        pause_seconds: How long that is; past the lease by default.
+        failing: So many calls, from the first on, fail before their effect.
+        at_call: Count only the calls of this name for these.
         again: Chance that the answer of a commit is lost, and the driver commits once more.
     """
 
@@ -49,6 +51,8 @@ class FaultPlan:
     crash_at: int | None = None
     crash_after: bool = False
     pause_at: int | None = None
+    pause_seconds: float | None = None
+    failing: int = 0
     at_call: str | None = None
     again: float = 0.0
 
@@ -79,7 +83,7 @@ class Faults:
         self.calls += 1
         self.by_call[call] += 1
         plan = self.plan
-        if plan.crash_at is not None or plan.pause_at is not None:
+        if plan.crash_at is not None or plan.pause_at is not None or plan.failing:
             return self._at_its_place(call)
         if now > plan.until or self.drawn >= plan.most:
             return None
@@ -100,6 +104,8 @@ class Faults:
         plan, number = self.plan, self.calls
         if plan.at_call is not None:
             number = self.by_call[call] if call == plan.at_call else 0
+        if 1 <= number <= plan.failing:
+            return self.count(f"error_before {call}", "error_before")
         if number == plan.pause_at:
             return self.count(f"pause {call}", "pause")
         if number != plan.crash_at:
@@ -141,7 +147,9 @@ class Gate:
         if kind == "crash_before":
             await self.die()
         if kind == "pause":
-            length = faults.lease_seconds * (1.2 + 2 * faults.rng.random())
+            length = faults.plan.pause_seconds
+            if length is None:
+                length = faults.lease_seconds * (1.2 + 2 * faults.rng.random())
             self._paused_until = loop.time() + length
             faults.awake_at = max(faults.awake_at, self._paused_until)
             await self._travel()

@@ -21,9 +21,7 @@ from flowcraft.ports.queue import Delivery, Outgoing
 from flowcraft.ports.store import Arrived, Commit, CommitResult, End, Load, Loaded, Propagation
 from flowcraft.ports.transition import Transition, TransitionResult
 from flowcraft.status import RunHeader
-
 from tests.simulation.faults import Faults, Gate
-
 
 MARKS = (OPEN, DUE, FAILED, CHILD, STARTED)
 """What is noted of an activation only as long as it has no record."""

@@ -20,7 +20,6 @@ from flowcraft.expressions import Expressions
 from flowcraft.local.waker import Waker
 from flowcraft.nodes import Context, NodeRegistry, RunInfo
 from flowcraft.status import RunHeader
-
 from tests.four_method.adapter import FourMethodAdapter, ToyServer
 from tests.simulation.behaviour import SimulatedError, decide
 from tests.simulation.case import Case

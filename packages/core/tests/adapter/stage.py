@@ -6,132 +6,56 @@ import asyncio
 import functools
 import inspect
 import json
-import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
+from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.adapter.contract_store import SYSTEM_RUN
-from flowcraft.adapter.base import BaseDistributedAdapter, NativePorts
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.adapter.runs import deadline_at
 from flowcraft.adapter.signals import ResumeOutcome
 from flowcraft.blueprint import canonical_bytes, load_blueprint
-from flowcraft.clock import Clock
 from flowcraft.engine.program import Program
 from flowcraft.engine.record import Record, decode_record
 from flowcraft.expressions import Expressions
-from flowcraft.local.database import LocalDatabase
 from flowcraft.memory.adapter import MemoryAdapter, MemoryBackend
 from flowcraft.nodes import NodeOptions, NodeRegistry
 from flowcraft.ports.contract import JobPayload, encode_job
 from flowcraft.ports.store import Load
 from flowcraft.status import RunHeader, RunResult
-from tests.four_method.adapter import FourMethodAdapter, Message, ToyServer, call_directly
+from packages.core.tests.adapter.workers import (
+    EPOCH,
+    OwnBackend,
+    SplitMemoryAdapter,
+    VirtualClock,
+    Worker,
+)
+from tests.four_method.adapter import FourMethodAdapter, Message, ToyServer
 from tests.simulation.case import BlueprintJson
 from tests.simulation.loop import run_virtually
 
-T = TypeVar("T")
+__all__ = [
+    "EPOCH",
+    "KINDS",
+    "LEASE_SECONDS",
+    "SWEEP_SECONDS",
+    "Kind",
+    "Stage",
+    "Worker",
+    "virtually",
+]
 
 Kind = Literal["fused", "split", "four_method"]
 KINDS: tuple[Kind, ...] = ("fused", "split", "four_method")
 
-EPOCH = 1_700_000_000.0
 LEASE_SECONDS = 10.0
 SWEEP_SECONDS = 20.0
 LONG_SECONDS = 100_000.0
 """Bound of every wait, in virtual seconds: reached only when something is broken."""
 
 
-class VirtualClock(Clock):
-    """The time of the running loop; chance is seeded."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._dice = random.Random(name)
-        self._ids = 0
-
-    def now(self) -> float:
-        return EPOCH + asyncio.get_running_loop().time()
-
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    def chance(self) -> float:
-        return self._dice.random()
-
-    def fresh_id(self) -> str:
-        self._ids += 1
-        return f"{self._name}.{self._ids}"
-
-
-class SplitMemoryAdapter(MemoryAdapter):
-    """The memory adapter as if its queue and its store were two servers."""
-
-    def native_ports(self) -> NativePorts:
-        return super().native_ports()._replace(fused=None)
-
-
-class Worker:
-    """One worker, which can be stopped or abandoned."""
-
-    adapter: BaseDistributedAdapter
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.is_dead = False
-        self.before: Before | None = None
-        """Called before each external call; may raise in its stead."""
-
-    async def pass_out(self, call: str) -> None:
-        """Pass the door to the outside; a dead worker never comes through."""
-        if self.is_dead:
-            await asyncio.get_running_loop().create_future()
-        if self.before is not None:
-            await self.before(call)
-
-    async def call(self, name: str, apply: Callable[[], Any]) -> Any:
-        """Make an external call of the four-method adapter."""
-        await self.pass_out(name)
-        return await call_directly(name, apply)
-
-    async def stop(self, grace_seconds: float = 30.0) -> None:
-        """Let it drain."""
-        await self.adapter.stop(grace_seconds=grace_seconds)
-
-    def abandon(self) -> None:
-        """Let it vanish where it stands: nothing it does reaches the backend any more."""
-        self.is_dead = True
-        loops = self.adapter._loops
-        assert loops is not None
-        for task in (*loops._loops, *loops._handling):
-            task.cancel()
-
-    async def die(self) -> None:
-        """What a node does that takes its worker with it."""
-        self.abandon()
-        await asyncio.get_running_loop().create_future()
-
-
-class OwnBackend(MemoryBackend):
-    """The shared tables as one worker reaches them, until it is dead."""
-
-    def __init__(self, shared: MemoryBackend, worker: Worker) -> None:
-        super().__init__()
-        self.tables = shared.tables
-        self.waker = shared.waker
-        self._worker = worker
-
-    async def transact(self, step: Callable[[LocalDatabase], T]) -> T:
-        await self._worker.pass_out(step.__qualname__)
-        return await super().transact(step)
-
-
 Make = Callable[[Worker], Callable[..., Any]]
-Before = Callable[[str], Awaitable[None]]
 
 
 class Stage:
@@ -144,6 +68,8 @@ class Stage:
         self.server = ToyServer()
         self.largest_value: int | None = None
         self.lease_seconds = LEASE_SECONDS
+        # How late a message may be taken: nothing wakes the worker of the four methods.
+        self.slack_seconds = 20.0 if kind == "four_method" else 5.0
         self.workers: list[Worker] = []
         self.calls: Counter[str] = Counter()
         self.expressions = Expressions()

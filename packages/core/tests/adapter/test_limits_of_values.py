@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -34,10 +35,10 @@ HOSTILE_KEYS = [
 ]
 
 HOSTILE_VALUES = [
-    {"__flowcraft_reference__": "@[\"b\",3]"},
+    {"__flowcraft_reference__": '@["b",3]'},
     {"__flowcraft_reference__": "x"},
     {"__flowcraft_reference__": None},
-    "@[\"b\",3]",
+    '@["b",3]',
     "@",
     "=",
     "+{}",
@@ -282,7 +283,7 @@ async def test_each_consumer_has_a_copy_of_its_own(stage: Stage) -> None:
 async def test_ids_of_the_longest_kind_and_oddest_shape_work(stage: Stage) -> None:
     odd = ["a b", "a.b", "it's", '"q"', "\u00e4\U0001f600", "x" * 200, "$", "#1", "!a", "a:1"]
     nodes = [node(name, "echo") for name in odd]
-    edges = [(before, after) for before, after in zip(odd, odd[1:], strict=False)]
+    edges = [(before, after) for before, after in itertools.pairwise(odd)]
     for run_id in ("r" * 200, "a b", "a", "a:b", "\U0001f600", "run~", "#"):
         result = await stage.run(graph(nodes, *edges), {"n": 1}, run_id=run_id)
         assert result.output == {"n": 1}

@@ -116,7 +116,15 @@ async def test_a_join_in_a_body_counts_its_own_iteration_only(stage: Stage) -> N
         node("z", "echo"),
     ]
     go = {"action": "continue"}
-    edges = [("a", "c"), ("c", "l", go), ("c", "r", go), ("l", "j"), ("r", "j"), ("j", "c"), ("c", "z")]
+    edges = [
+        ("a", "c"),
+        ("c", "l", go),
+        ("c", "r", go),
+        ("l", "j"),
+        ("r", "j"),
+        ("j", "c"),
+        ("c", "z"),
+    ]
     stage.worker()
     assert (await stage.run(graph(nodes, *edges))).output == {"n": 5}
     assert stage.calls["sum"] == 5

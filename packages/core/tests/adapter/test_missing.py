@@ -16,7 +16,9 @@ async def test_a_job_is_done_once_a_worker_comes_that_has_its_node(stage: Stage)
     async def new(input: int) -> int:
         return input + 1
 
-    stage.add(graph([node("a", "echo"), node("n", "new"), node("z", "echo")], ("a", "n"), ("n", "z")))
+    stage.add(
+        graph([node("a", "echo"), node("n", "new"), node("z", "echo")], ("a", "n"), ("n", "z"))
+    )
     stage.worker(without=NEW)
     await stage.submit("g", 1)
     await asyncio.sleep(3600.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -36,7 +37,7 @@ async def counted(stage: Stage, blueprint: Any, payload: Any = 1) -> Counter[str
 
 def chain(length: int) -> Any:
     names = [f"n{index}" for index in range(length)]
-    edges = zip(names, names[1:], strict=False)
+    edges = itertools.pairwise(names)
     return graph([node(name, "echo") for name in names], *edges)
 
 

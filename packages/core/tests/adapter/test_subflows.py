@@ -108,7 +108,9 @@ async def test_values_go_down_three_runs_and_come_back(stage: Stage) -> None:
         return input + 1
 
     lowest = graph([node("a", "add")], name="three")
-    middle = graph([node("a", "add"), node("s", "subflow", blueprintId="three")], ("a", "s"), name="two")
+    middle = graph(
+        [node("a", "add"), node("s", "subflow", blueprintId="three")], ("a", "s"), name="two"
+    )
     top = graph([node("a", "add"), node("s", "subflow", blueprintId="two")], ("a", "s"), name="one")
     await begin(stage, lowest, middle, top, payload=0)
     assert (await stage.result()).output == 3

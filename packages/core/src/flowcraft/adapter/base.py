@@ -23,7 +23,7 @@ from flowcraft.adapter.options import AdapterOptions
 from flowcraft.adapter.parts import Parts
 from flowcraft.adapter.ports import Fused, Ports
 from flowcraft.adapter.runs import Runs
-from flowcraft.adapter.signals import Resumer, ResumeOutcome
+from flowcraft.adapter.signals import ResumeOutcome, Resumer
 from flowcraft.adapter.sweeper import Sweeper
 from flowcraft.adapter.worker import WorkerLoops
 from flowcraft.blueprint.model import Node

@@ -24,7 +24,16 @@ from msgspec import Raw
 from flowcraft import values
 from flowcraft.adapter.options import AdapterOptions
 from flowcraft.engine.activation import RUN
-from flowcraft.engine.cells import CHILD, FAILED, HANDED_BACK, PAYLOAD, SINGLE_CELLS, STARTED, WINNER
+from flowcraft.engine.cells import (
+    CHILD,
+    FAILED,
+    HANDED_BACK,
+    PAYLOAD,
+    RECORD,
+    SINGLE_CELLS,
+    STARTED,
+    WINNER,
+)
 from flowcraft.engine.record import ErrorInfo
 from flowcraft.ports.contract import (
     AsyncContext,
@@ -57,10 +66,14 @@ _REFERENCE = "__flowcraft_reference__"
 _LIKE_A_REFERENCE = b'{"__flowcraft_reference__"'
 
 
-class _Ending(msgspec.Struct, frozen=True):
+class _Ending(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A final status; that of a fatal failure carries the failed activation's record."""
+
     status: str
     at: float
     error: ErrorInfo | None = None
+    key: str = ""
+    record: str = ""
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -222,7 +235,7 @@ class ContractStore(RunStore):
             if existing is not None:
                 return CommitResult(False, existing)
             status, error = commit.ends
-            ending = _Ending(status, self._clock.now(), error)
+            ending = _Ending(status, self._clock.now(), error, guard.key, guard.value.decode())
             if not await self._end(run_id, ending):
                 return CommitResult(False)
         won = await self._put_cell(run_id, guard.key, guard.name, guard.value, commit.context)
@@ -290,6 +303,8 @@ class ContractStore(RunStore):
             return header
         ending = msgspec.json.decode(ended, type=_Ending)
         told = await self._keys.get(self._key("told", run_id))
+        if ending.record and told is None:
+            await self._put_cell(run_id, ending.key, RECORD, ending.record.encode(), {})
         return msgspec.structs.replace(
             header,
             status=ending.status,

@@ -20,7 +20,6 @@ from flowcraft.ports.queue import Delivery
 from flowcraft.ports.store import End, Load, Loaded
 from flowcraft.ports.transition import Target
 
-
 logger = logging.getLogger(__name__)
 
 

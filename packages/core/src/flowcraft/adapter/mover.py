@@ -8,8 +8,8 @@ share: attempts, failures, and the answer that the message gets.
 
 from __future__ import annotations
 
-import logging
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import Literal
 
@@ -175,14 +175,17 @@ def beaten(move: Move, standing: bytes) -> Moved:
     """Stop where another worker was first.
 
     Its message may be the very one held here, come back; acknowledging that would delete the
-    message under which the other one goes on.
+    message under which the other one goes on. Nor is a message acknowledged that was sent for
+    this very activation: it may be the only one left, if the other worker stood still until
+    its own was followed and gone. It comes back, and follows the record.
     """
     return _beaten_by(move, msgspec.json.decode(standing, type=Author).via)
 
 
 def _beaten_by(move: Move, via: str) -> Moved:
     logger.info("duplicate discarded", extra=_what(move))
-    return Moved("ack" if via != move.via else "keep")
+    is_covered = via != move.via and move.key != move.via
+    return Moved("ack" if is_covered else "keep")
 
 
 def _what(move: Move) -> dict[str, object]:

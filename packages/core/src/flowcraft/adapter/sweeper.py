@@ -79,9 +79,7 @@ class Sweeper:
             await parts.runs.announce(found.run_id)
             return
         run = RunView.of(header, await parts.programs.get(header.blueprint_hash))
-        if await self._is_orphan(run):
-            await parts.runs.announce(found.run_id)
-        elif await parts.runs.end_if_late(run.header):
+        if await self._is_orphan(run) or await parts.runs.end_if_late(run.header):
             await parts.runs.announce(found.run_id)
         elif not is_backlog or found.sweeps % SWEEPS_A_ROUND == PATIENT_SWEEPS:
             await self.reconcile(run)
