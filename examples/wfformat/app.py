@@ -9,8 +9,9 @@ import asyncio
 import time
 from typing import Any
 
-from flowcraft import Flowcraft
 from wfformat import TASK, digest_of
+
+from flowcraft import Flowcraft
 
 app = Flowcraft()
 

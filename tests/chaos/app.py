@@ -13,9 +13,7 @@ from typing import Any
 
 from flowcraft import Flowcraft
 from flowcraft.errors import NonRetryableError
-from flowcraft.nodes import NodeResult, RunInfo
-from flowcraft.nodes import Context
-
+from flowcraft.nodes import Context, NodeResult, RunInfo
 from tests.simulation.behaviour import SimulatedError, decide
 
 TIME_SCALE = 0.05

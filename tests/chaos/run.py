@@ -27,7 +27,6 @@ from pathlib import Path
 from flowcraft import Flowcraft
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.engine.record import Record, decode_record
-
 from tests.chaos.app import make_app
 from tests.chaos.cases import cases
 from tests.simulation.case import Case

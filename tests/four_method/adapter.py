@@ -116,9 +116,7 @@ class ToyContext(AsyncContext):
         await self.patch([ContextOperation("set", key, value)])
 
     async def delete(self, key: str) -> bool:
-        return await self._call(
-            "context.delete", lambda: self._items.pop(key, None) is not None
-        )
+        return await self._call("context.delete", lambda: self._items.pop(key, None) is not None)
 
     async def to_dict(self) -> dict[str, Any]:
         items = await self._call("context.to_dict", lambda: dict(self._items))
@@ -207,7 +205,7 @@ class FourMethodAdapter(BaseDistributedAdapter):
         beating = asyncio.create_task(self._beat(message))
         try:
             await handler(decode_job(message.body))
-        except Exception:
+        except Exception:  # noqa: BLE001 - by the contract, raising redelivers
             return  # it becomes visible again when its lease is over
         finally:
             beating.cancel()

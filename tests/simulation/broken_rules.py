@@ -5,7 +5,7 @@ these rules, and the simulation of a graph that meets the rule must find out.
 
     1   a commit is guarded by its own cell and by the run's status, in one step
     2   a repeated propagation sends what has no record, and walks on through what it made itself
-    3   who is beaten to a record stops, and acknowledges only if the winner has another message
+    3   who is beaten to a record stops, and acknowledges only what another message answers for
     4   values before members before jobs
     5   a skip is decided from a complete set, seen in the step that counts
     6   who finds that it won an `any` join enqueues it, now or before
@@ -31,6 +31,7 @@ from typing import Any
 import msgspec
 
 from flowcraft.adapter import mover, ports, walk
+from flowcraft.adapter.run_view import Move
 from flowcraft.engine.activation import EXPECTED, is_lanes_key
 from flowcraft.engine.cells import WINNER
 from flowcraft.engine.consequences import Arrival
@@ -111,6 +112,19 @@ def the_beaten_acknowledge() -> Patch:
     Goes wrong: it deletes the message under which the winner goes on, and the winner dies.
     """
     return replaced(mover, _beaten_by=lambda move, via: mover.Moved("ack"))
+
+
+def the_beaten_trust_another_message() -> Patch:
+    """Rule 3: who is beaten by a record made under another message always acknowledges.
+
+    Goes wrong: where that message was followed and acknowledged while the winner stood still,
+    the one sent in its place is the last; the winner goes on under nothing, and dies.
+    """
+
+    def beaten_by(move: Move, via: str) -> mover.Moved:
+        return mover.Moved("ack" if via != move.via else "keep")
+
+    return replaced(mover, _beaten_by=beaten_by)
 
 
 def members_before_slots() -> Patch:

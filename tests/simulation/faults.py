@@ -172,7 +172,7 @@ class Gate:
         """Spend the time of half a round trip; stand still while paused; stay away when dead."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(0.001 + self._faults.rng.random() * 0.02)
-        while loop.time() < self._paused_until:
+        while loop.time() < self._paused_until:  # noqa: ASYNC110 - a longer pause may be drawn
             await asyncio.sleep(self._paused_until - loop.time())
         if self.is_dead:
             await loop.create_future()

@@ -8,16 +8,13 @@ from typing import Any
 from flowcraft import values
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.engine.record import ErrorInfo, Record, carried_value, output_value
-
 from tests.simulation.check import Observed, ObservedRecord
 
 RecordsOf = Callable[[str], Mapping[str, Record]]
 """All records of a run, by activation key."""
 
 
-async def observe(
-    adapter: BaseDistributedAdapter, run_id: str, records_of: RecordsOf
-) -> Observed:
+async def observe(adapter: BaseDistributedAdapter, run_id: str, records_of: RecordsOf) -> Observed:
     """Read what there is to know of an ended run."""
     result = await adapter.runs.result_of(run_id)
     records = {

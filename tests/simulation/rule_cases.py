@@ -124,6 +124,14 @@ def rule_3() -> Iterator[Setup]:
             yield setup(case(blueprint), seed, mode, plan=plan, workers=2, has_sweeper=False)
 
 
+def rule_3_followed() -> Iterator[Setup]:
+    """The first worker commits its second node when its message was followed and is gone."""
+    for seed in range(6):
+        plan = FaultPlan(at_call="commit record", pause_at=2, pause_seconds=8.6, crash_at=4)
+        blueprint = chain(5, takes_seconds=1)
+        yield setup(case(blueprint), seed, plan=plan, workers=2, has_sweeper=False)
+
+
 def rule_4() -> Iterator[Setup]:
     """Several nodes become ready at once; a worker stands still while it tells of one."""
     for seed in range(4):

@@ -1,7 +1,7 @@
 """Runs random graphs in the simulated world and compares each with the reference interpreter.
 
-    python -m tests.simulation.run --graphs 2000 --seed 1
-    python -m tests.simulation.run --replay 4711          one seed again, with every call
+python -m tests.simulation.run --graphs 2000 --seed 1
+python -m tests.simulation.run --replay 4711          one seed again, with every call
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def simulate(setup: Setup) -> tuple[Ended | None, list[str]]:
             return await world.run()
 
         ended = run_virtually(main())
-    except Exception:
+    except Exception:  # noqa: BLE001 - a fault of ours is a finding like any other
         return None, [traceback.format_exc(limit=-8)]
     problems = list(ended.problems)
     if ended.observed is not None:
@@ -150,7 +150,10 @@ def report(tally: Tally, seconds: float) -> None:
     crashes = {k: n for k, n in tally.faults.items() if k.startswith("crash")}
     print("crash points hit, with calls made:")
     for call in sorted(tally.calls):
-        before, after = crashes.get(f"crash_before {call}", 0), crashes.get(f"crash_after {call}", 0)
+        before, after = (
+            crashes.get(f"crash_before {call}", 0),
+            crashes.get(f"crash_after {call}", 0),
+        )
         print(f"  {call:28} {tally.calls[call]:9} calls, {before:6} before, {after:6} after")
     kinds: Counter[str] = Counter()
     for what, count in tally.faults.items():

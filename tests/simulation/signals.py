@@ -6,7 +6,6 @@ from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.adapter.run_view import RunView
 from flowcraft.adapter.signals import Resumer
 from flowcraft.engine.activation import parse_activation
-
 from tests.simulation.case import Case
 
 

@@ -105,14 +105,15 @@ class SimStore(LocalStore):
         return await self._gate.call(name, apply)
 
     async def load(self, loads: Sequence[Load]) -> Sequence[Loaded]:
-        return [
-            await self._step("load", lambda db, one=one: steps.load(db, one)) for one in loads
-        ]
+        return [await self._step("load", lambda db, one=one: steps.load(db, one)) for one in loads]
 
     async def commit(self, commits: Sequence[Commit]) -> Sequence[CommitResult]:
         at = self._clock.now()
         return [
-            await self._step(f"commit {one.guard.name.split(':')[0]}", lambda db, one=one: steps.commit(db, one, at))
+            await self._step(
+                f"commit {one.guard.name.split(':')[0]}",
+                lambda db, one=one: steps.commit(db, one, at),
+            )
             for one in commits
         ]
 

@@ -52,6 +52,7 @@ BROKEN = [
     Rule(2, broken.repeats_send_what_is_recorded, cases.rule_2_doubling),
     Rule(2, broken.repeats_stop_at_records, cases.rule_2_chain),
     Rule(3, broken.the_beaten_acknowledge, cases.rule_3),
+    Rule(3, broken.the_beaten_trust_another_message, cases.rule_3_followed),
     Rule(4, broken.members_before_slots, cases.rule_4),
     Rule(4, broken.jobs_before_members, cases.rule_4),
     Rule(5, broken.skips_from_an_earlier_look, cases.rule_5),

@@ -266,9 +266,7 @@ class World:
         hashes = {id_: program.hash for id_, program in self._programs.items()}
         for program in self._programs.values():
             assert program.hash == content_hash(program.blueprint)
-            await client.ports.store.put_blueprint(
-                program.hash, canonical_bytes(program.blueprint)
-            )
+            await client.ports.store.put_blueprint(program.hash, canonical_bytes(program.blueprint))
         root = case.blueprint["id"]
         header = RunHeader(
             run_id=RUN_ID, blueprint_id=root, blueprint_hash=hashes[root], blueprints=hashes,

@@ -58,9 +58,7 @@ class BaseDistributedAdapter(ABC):
         else:
             self._is_push = False
         self.ports = Ports(native.store, native.queue, native.fused)
-        self.parts = Parts(
-            options.runtime_options, self.ports, largest_value=native.largest_value
-        )
+        self.parts = Parts(options.runtime_options, self.ports, largest_value=native.largest_value)
         self.parts.runs = self.runs = Runs(self.parts, self.publish_final_result)
         self._sweeper = Sweeper(self.parts, options.coordination_store)
         self._resumer = Resumer(self.parts)

@@ -48,7 +48,7 @@ class Batcher(Generic[A, R]):
                 del self._waiting[: self._largest]
                 try:
                     results = await self._call([element for element, _ in batch])
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - every caller of the batch gets it
                     _fail(batch, error)
                 except BaseException:
                     for _, future in batch:

@@ -134,9 +134,7 @@ class ContractStore(RunStore):
         await self._finish_patch(run_id, key, name, envelope)
         return envelope.value.encode()
 
-    async def _finish_patch(
-        self, run_id: str, key: str, name: str, envelope: _Envelope
-    ) -> None:
+    async def _finish_patch(self, run_id: str, key: str, name: str, envelope: _Envelope) -> None:
         """Write the patch of a cell to the context, unless that was done."""
         mark = self._cell_key(run_id, key, name + ".patched")
         if await self._keys.get(mark) is not None:
@@ -202,13 +200,13 @@ class ContractStore(RunStore):
                 return cells
             attempt += 1
 
-    async def _members(
-        self, run_id: str, key: str
-    ) -> tuple[dict[str, bool], dict[str, bytes]]:
+    async def _members(self, run_id: str, key: str) -> tuple[dict[str, bool], dict[str, bytes]]:
         arrived: dict[str, bool] = {}
         slots: dict[str, bytes] = {}
         index = 1
-        while (held := await self._keys.get(f"{self._key('set', run_id, key)}:{index}")) is not None:
+        while (
+            held := await self._keys.get(f"{self._key('set', run_id, key)}:{index}")
+        ) is not None:
             member, taken = held[:-1], held.endswith("+")
             arrived[member] = taken
             if taken:

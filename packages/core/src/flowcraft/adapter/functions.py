@@ -88,6 +88,7 @@ class Functions:
             scope=move.activation.scope,
             attempt=move.attempt,
         )
+
         async def call() -> NodeResult[Any]:
             return await implementation.call(
                 input=values.decode(move.input or b"null"),
@@ -144,7 +145,7 @@ class Functions:
             raise
         except BackendError:
             raise  # not the node's failure: the job is handed back
-        except Exception as error:  # noqa: BLE001 - a node may raise anything: its failure, not ours
+        except Exception as error:
             move.writes.clear()
             if is_cancelled:
                 raise RunOverError from error
@@ -208,9 +209,7 @@ class Functions:
                 Cell(node + item_scope(scope, index), INPUT, values.encode(items[index], what=node))
                 for index in page
             )
-            written = await self._parts.ports.propagate(
-                Propagation(move.run.run_id, cells, ())
-            )
+            written = await self._parts.ports.propagate(Propagation(move.run.run_id, cells, ()))
             if written is None:
                 raise RunOverError
         return Performed(b"null", items=len(items))
@@ -275,4 +274,3 @@ def check_key(key: str) -> None:
         raise ValueNotStorableError(f"context key {key!r}: half of a surrogate pair") from error
     if not 1 <= length <= LONGEST_KEY_BYTES:
         raise ValueNotStorableError(f"context key {key!r}: a text of 1 to 512 bytes is needed")
-

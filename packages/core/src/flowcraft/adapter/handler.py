@@ -205,5 +205,3 @@ class Handler:
         if node.is_self_contained and target.arrival.need == 1:
             return Loaded(run.header)
         return await self._parts.ports.load(load_for(run.program, run.run_id, activation))
-
-

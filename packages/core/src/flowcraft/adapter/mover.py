@@ -191,5 +191,3 @@ def _beaten_by(move: Move, via: str) -> Moved:
 def _what(move: Move) -> dict[str, object]:
     node, scope = move.activation
     return {"run": move.run.run_id, "node": node, "scope": scope, "attempt": move.attempt}
-
-

@@ -156,9 +156,7 @@ class Outcomes:
             outcome="failed", attempt=move.attempt, via=move.via, token=move.token,
             error=error, items=items,
         )  # fmt: skip
-        return record, Commit(
-            move.run.run_id, Cell(move.key, RECORD, encode_record(record))
-        )
+        return record, Commit(move.run.run_id, Cell(move.key, RECORD, encode_record(record)))
 
     def caught(self, move: Move, error: ErrorInfo, input_: bytes) -> tuple[Record, Commit]:
         """The record of a failed activation for which its fallback stands in."""
@@ -176,9 +174,7 @@ class Outcomes:
         if isinstance(error, RetryAfter) and math.isfinite(error.delay_seconds):
             delay = max(0.0, error.delay_seconds)
         else:
-            delay = attempts.delay_seconds(
-                move.config, move.attempt, chance=self._clock.chance()
-            )
+            delay = attempts.delay_seconds(move.config, move.attempt, chance=self._clock.chance())
         note = FailedAttempt(now + delay, now, move.via, move.token, error_info(move, error))
         guard = Cell(move.key, f"{FAILED}{move.attempt}", msgspec.json.encode(note))
         return note, Commit(move.run.run_id, guard, absent=(move.key, RECORD))

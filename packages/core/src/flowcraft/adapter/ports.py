@@ -99,9 +99,7 @@ class Ports:
         """Write what follows and decide the targets; None if the run is gone."""
         if not arriving and not wanted.cells:
             return []
-        answers = await self.propagate(
-            Propagation(wanted.run_id, wanted.cells, tuple(arriving))
-        )
+        answers = await self.propagate(Propagation(wanted.run_id, wanted.cells, tuple(arriving)))
         if answers is None:
             return None
         decided = []

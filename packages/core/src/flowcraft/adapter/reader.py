@@ -12,7 +12,14 @@ from flowcraft.engine.activation import RUN, Activation, item_scope, outer_scope
 from flowcraft.engine.cells import INPUT, LAST, PAYLOAD, RECORD
 from flowcraft.engine.consequences import CATCH
 from flowcraft.engine.inputs import shape_input
-from flowcraft.engine.names import Candidate, Place, outside_place, output_place, stand_in, walk_path
+from flowcraft.engine.names import (
+    Candidate,
+    Place,
+    output_place,
+    outside_place,
+    stand_in,
+    walk_path,
+)
 from flowcraft.engine.record import (
     GatherReference,
     Record,
@@ -133,9 +140,7 @@ class Reader:
             scope = f"{scope}/{index}"
         return Activation(place.node, scope)
 
-    async def output_of(
-        self, run: RunView, activation: Activation, data: bytes | None
-    ) -> bytes:
+    async def output_of(self, run: RunView, activation: Activation, data: bytes | None) -> bytes:
         """The stored output of a recorded activation; its stand-in's where it failed."""
         while data is not None:
             record: Record = decode_record(data)

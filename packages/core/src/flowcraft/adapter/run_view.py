@@ -30,9 +30,7 @@ class RunView:
     @classmethod
     def of(cls, header: RunHeader, program: Program) -> RunView:
         """The view of a run whose header was just read."""
-        job = JobPayload(
-            header.run_id, header.blueprint_id, "", "", header.blueprint_hash, "edge"
-        )
+        job = JobPayload(header.run_id, header.blueprint_id, "", "", header.blueprint_hash, "edge")
         return cls(header.run_id, program, job, header)
 
 
@@ -149,9 +147,7 @@ def load_for(program: Program, run_id: str, activation: Activation) -> Load:
     return Load(run_id, activation.key, tuple(dict.fromkeys(peeks)), tuple(dict.fromkeys(context)))
 
 
-def subflow_inputs(
-    program: Program, params: Mapping[str, Any]
-) -> dict[str, tuple[Candidate, ...]]:
+def subflow_inputs(program: Program, params: Mapping[str, Any]) -> dict[str, tuple[Candidate, ...]]:
     """The meanings of the names in a subflow's `params.inputs`."""
     mapping = params.get("inputs")
     if not isinstance(mapping, Mapping):

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-
 from flowcraft import values
 from flowcraft.adapter.functions import check_key
 from flowcraft.adapter.parts import Parts
@@ -22,7 +21,6 @@ from flowcraft.ports.transition import job_for
 from flowcraft.status import FinalStatus, ParentReference, RunHeader, RunResult, Status
 
 Publish = Callable[[str, RunResult], Awaitable[None]]
-
 
 
 class Runs:
@@ -262,13 +260,9 @@ class Runs:
         return b"null"
 
 
-def deadline_at(
-    metadata: Mapping[str, Any], now: float, seconds: float | None
-) -> float | None:
+def deadline_at(metadata: Mapping[str, Any], now: float, seconds: float | None) -> float | None:
     """When a run must have ended: by its submission, else by its blueprint's `timeout` (ms)."""
     if seconds is not None:
         return now + seconds
     timeout_ms = metadata.get("timeout")
     return None if timeout_ms is None else now + float(timeout_ms) / 1000
-
-

@@ -197,8 +197,7 @@ class Resumer:
         node = run.program.nodes.get(node_id)
         kinds = {"wait", "webhook"}
         if node is None or not (
-            node.plan.kind in kinds
-            or (node.plan.kind == "scatter" and node.worker_uses in kinds)
+            node.plan.kind in kinds or (node.plan.kind == "scatter" and node.worker_uses in kinds)
         ):
             raise RunError(f"node {node_id!r} of run {run.run_id!r} is no wait")
         return node.plan.wait or node_id

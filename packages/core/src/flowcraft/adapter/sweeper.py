@@ -142,4 +142,3 @@ class Sweeper:
                 await self.promote_timers()
             except BackendError as error:
                 logger.warning("promotion of timers failed", extra={"error": str(error)})
-

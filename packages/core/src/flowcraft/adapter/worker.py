@@ -120,9 +120,7 @@ class WorkerLoops:
 
     async def handle_alone(self, delivery: Delivery) -> None:
         """Handle one message as `handle` does, with a heartbeat of its own."""
-        beating = asyncio.get_running_loop().create_task(
-            beat_for_ever(self.holdings, self._parts)
-        )
+        beating = asyncio.get_running_loop().create_task(beat_for_ever(self.holdings, self._parts))
         try:
             await self.handle(delivery)
         finally:

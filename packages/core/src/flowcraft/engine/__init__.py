@@ -1,11 +1,11 @@
 """The engine: pure functions over plain data. No I/O, no clock, no chance.
 
-    activation     names of execution slots
-    record         what is written down about one
-    program        a blueprint made ready to run
-    names          what a name in an expression or mapping stands for
-    routing        which edges an outcome takes
-    consequences   what follows from a record
-    inputs         what an activation gets
-    attempts       whether and when it is tried again
+activation     names of execution slots
+record         what is written down about one
+program        a blueprint made ready to run
+names          what a name in an expression or mapping stands for
+routing        which edges an outcome takes
+consequences   what follows from a record
+inputs         what an activation gets
+attempts       whether and when it is tried again
 """

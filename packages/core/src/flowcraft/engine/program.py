@@ -33,8 +33,13 @@ class NodeProgram:
     __slots__ = ("always_takes", "conditions", "controller", "inputs", "is_self_contained", "plan",
                  "reads", "transforms", "uses")  # fmt: skip
 
-    def __init__(self, plan: NodePlan, nodes: Mapping[str, NodePlan], compile_: Callable[[str], Expression],
-                 stood_for: tuple[NodePlan, ...]) -> None:  # fmt: skip
+    def __init__(
+        self,
+        plan: NodePlan,
+        nodes: Mapping[str, NodePlan],
+        compile_: Callable[[str], Expression],
+        stood_for: tuple[NodePlan, ...],
+    ) -> None:
         self.plan = plan
         self.uses: str = plan.node.uses
         mapping = plan.node.inputs

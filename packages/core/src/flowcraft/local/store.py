@@ -302,9 +302,7 @@ def load(db: LocalDatabase, wanted: Load) -> Loaded:
     cells = db.get_cells(run_id, wanted.key)
     winner = cells.get(WINNER)
     peeked = {
-        peek: value
-        for peek in wanted.peeks
-        if (value := db.get_cell(run_id, *peek)) is not None
+        peek: value for peek in wanted.peeks if (value := db.get_cell(run_id, *peek)) is not None
     }
     context = db.get_context(run_id, wanted.context) if wanted.context else {}
     return Loaded(
@@ -437,4 +435,3 @@ def transition(db: LocalDatabase, wanted: Transition) -> TransitionResult:
     if is_acked and wanted.ack is not None:
         db.delete_job(*wanted.ack.handle)
     return TransitionResult(committed, tuple(held), tuple(skips), is_acked=is_acked)
-

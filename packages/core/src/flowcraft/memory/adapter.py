@@ -1,9 +1,9 @@
 """The memory adapter: queue and state in dictionaries of this process.
 
-    queue          a dictionary of messages with leases; any delay
-    state          dictionaries; a transition is one step, because nothing awaits inside it
-    waking         at once
-    not supported  other processes, durability
+queue          a dictionary of messages with leases; any delay
+state          dictionaries; a transition is one step, because nothing awaits inside it
+waking         at once
+not supported  other processes, durability
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from flowcraft.engine.record import ErrorInfo
 from flowcraft.ports.contract import JobPayload
 from flowcraft.status import FinalStatus, RunHeader
 
+
 class NewRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run to be created, with its payload (JSON) and its first context."""
 
