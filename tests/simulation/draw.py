@@ -8,7 +8,7 @@ from tests.simulation.faults import FaultPlan
 from tests.simulation.graphs import generate
 from tests.simulation.world import LEASE_SECONDS, Mode, Setup
 
-MODES: tuple[Mode, ...] = ("fused", "split", "split", "contract")
+MODES: tuple[Mode, ...] = ("fused", "fused", "split", "split", "split", "contract")
 
 
 def draw(seed: int, *, is_traced: bool = False) -> Setup:

@@ -22,6 +22,15 @@ IDLE_CALLS = frozenset({"_take", "take", "due_timers", "stalled", "context.to_di
 """What idle workers do all the time: faults there are worth less."""
 
 
+SLOW_ANSWERS = 0.5
+"""Share of the answers that take time; the others are there at once."""
+
+
+def _arrive(arrived: asyncio.Future[None]) -> None:
+    if not arrived.done():
+        arrived.set_result(None)
+
+
 @dataclass(kw_only=True)
 class FaultPlan:
     """How much goes wrong, and until when (virtual seconds); later all is well.
@@ -164,14 +173,16 @@ class Gate:
             await self.die()
         if kind == "error_after":
             raise BackendUnavailableError(f"{name}: the answer was lost")
-        if name not in IDLE_CALLS:
+        if name not in IDLE_CALLS and faults.rng.random() < SLOW_ANSWERS:
             await self._travel()
         return result
 
     async def _travel(self) -> None:
         """Spend the time of half a round trip; stand still while paused; stay away when dead."""
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(0.001 + self._faults.rng.random() * 0.02)
+        arrived = loop.create_future()
+        loop.call_at(loop.time() + 0.001 + self._faults.rng.random() * 0.02, _arrive, arrived)
+        await arrived
         while loop.time() < self._paused_until:  # noqa: ASYNC110 - a longer pause may be drawn
             await asyncio.sleep(self._paused_until - loop.time())
         if self.is_dead:

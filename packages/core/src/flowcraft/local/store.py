@@ -197,7 +197,8 @@ class LocalQueue(JobQueue):
         if isinstance(found, list):
             return found
         wait = wait_seconds if found is None else min(wait_seconds, found - self._clock.now())
-        await self._waker.wait(wait, since=since)
+        if self._waker.wakes == since:
+            await self._waker.wait(wait)
         found = await self._take(limit)
         return found if isinstance(found, list) else []
 

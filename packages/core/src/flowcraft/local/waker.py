@@ -9,23 +9,15 @@ class Waker:
     """Lets tasks wait until something was announced, or a time is over.
 
     Attributes:
-        wakes: How often something was announced.
+        wakes: How often something was announced; whoever looks before it waits compares this.
     """
 
     def __init__(self) -> None:
         self.wakes = 0
         self._waiting: dict[asyncio.Future[None], None] = {}  # woken in the order of coming
 
-    async def wait(self, seconds: float, *, since: int | None = None) -> None:
-        """Wait for the next `wake`, at most so long.
-
-        Args:
-            seconds: How long at most.
-            since: The value of `wakes` when the caller last looked: what was announced
-                after that ends the wait at once.
-        """
-        if since is not None and since != self.wakes:
-            return
+    async def wait(self, seconds: float) -> None:
+        """Wait for the next `wake`, at most so long."""
         future = asyncio.get_running_loop().create_future()
         self._waiting[future] = None
         try:
