@@ -19,14 +19,13 @@ from flowcraft.adapter.run_view import Move, RunView
 from flowcraft.engine.activation import (
     WAITS,
     Activation,
-    item_index,
     parse_activation,
     signal_key,
 )
 from flowcraft.engine.cells import CLAIM, EARLY, OPEN, RECORD, SIGNAL
 from flowcraft.engine.consequences import Arrival, Cell
-from flowcraft.engine.names import is_slot
 from flowcraft.engine.record import NULL
+from flowcraft.engine.waits import waiting_node
 from flowcraft.errors import AmbiguousResumeError, RunError
 from flowcraft.ports.queue import Outgoing
 from flowcraft.ports.store import Commit, Load, Loaded, Propagation
@@ -140,9 +139,8 @@ class Resumer:
             if not opened:
                 return await self._keep(run, "", signal)
             return await self._wake(run, opened[0], signal)
-        node_id = self._waiting_node(run, node_id)
+        node_id = waiting_node(run.program, node_id, scope)
         activation = Activation(node_id, scope)
-        self._check_scope(run, activation)
         is_batch = run.program.nodes[node_id].plan.kind == "scatter"
         state = await self._state(run, activation)
         if is_batch and not scope:
@@ -191,24 +189,6 @@ class Resumer:
             )
             for key in keys
         ]
-
-    def _waiting_node(self, run: RunView, node_id: str) -> str:
-        """The wait that a name stands for: of a webhook in a pair, the one that suspends."""
-        node = run.program.nodes.get(node_id)
-        kinds = {"wait", "webhook"}
-        if node is None or not (
-            node.plan.kind in kinds or (node.plan.kind == "scatter" and node.worker_uses in kinds)
-        ):
-            raise RunError(f"node {node_id!r} of run {run.run_id!r} is no wait")
-        return node.plan.wait or node_id
-
-    def _check_scope(self, run: RunView, activation: Activation) -> None:
-        node, scope = activation
-        is_batch = run.program.nodes[node].plan.kind == "scatter"
-        if scope and not (
-            is_slot(run.program.plan, activation) and is_batch == (item_index(scope) is not None)
-        ):
-            raise RunError(f"wait {node!r} of run {run.run_id!r} has no scope {scope!r}")
 
     async def _state(self, run: RunView, activation: Activation) -> OpenWait:
         loaded: Loaded = await self._parts.ports.load(Load(run.run_id, activation.key))

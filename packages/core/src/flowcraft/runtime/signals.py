@@ -13,10 +13,9 @@ from flowcraft import values
 from flowcraft.adapter.performing import Performed
 from flowcraft.adapter.signals import ResumeOutcome
 from flowcraft.engine.activation import Activation
+from flowcraft.engine.waits import waiting_node
 from flowcraft.errors import AmbiguousResumeError, RunError
 from flowcraft.runtime.state import RunState
-
-_WAITS = ("wait", "webhook")
 
 
 class _Signal(NamedTuple):
@@ -103,9 +102,11 @@ class Signals:
                     "Name one of them"
                 )
             return self._wake(opened[0].key, signal) if opened else self._keep("", signal)
-        self._check(node_id)
+        program = self._state.program
+        node_id = waiting_node(program, node_id, scope)
+        is_batch = program.nodes[node_id].plan.kind == "scatter"
         key = node_id + scope
-        if key in self._state.records:
+        if key in self._state.records and (scope or not is_batch):
             return "refused"
         if key in self._opened:
             return self._wake(key, signal)
@@ -119,7 +120,7 @@ class Signals:
         if mine:
             return self._wake(mine[0].key, signal)
         if any(activation.node == node_id for activation in self._opened.values()):
-            return "refused"
+            return "refused"  # all of those that were reached were woken
         return self._keep(node_id, signal)
 
     def _wake(self, key: str, signal: _Signal) -> ResumeOutcome:
@@ -132,14 +133,6 @@ class Signals:
 
     def _keep(self, node: str, signal: _Signal) -> ResumeOutcome:
         return "kept" if self._early.setdefault(node, signal) is signal else "refused"
-
-    def _check(self, node_id: str) -> None:
-        node = self._state.program.nodes.get(node_id)
-        kind = node.plan.kind if node is not None else None
-        if node is not None and kind == "scatter":
-            kind = "wait" if node.worker_uses in _WAITS else kind
-        if kind not in _WAITS:
-            raise RunError(f"node {node_id!r} of run {self._run_id!r} is no wait")
 
 
 def _listed(activations: list[Activation]) -> str:
