@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from flowcraft.adapter.base import BaseDistributedAdapter
+from flowcraft.blueprint.model import Node
 from flowcraft.errors import NonRetryableError, RetryAfter
 from flowcraft.nodes import Context, RunInfo
 from packages.core.tests.adapter.stage import EPOCH, Stage, virtually
@@ -233,3 +235,21 @@ async def test_a_redelivered_long_node_does_not_run_twice_under_a_live_lease(sta
         await asyncio.sleep(60.0)
     assert (await stage.result()).output == "done"
     assert stage.calls["long"] == 1
+
+
+@virtually
+async def test_a_worker_told_so_tries_again_under_the_same_message(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def in_process(adapter: BaseDistributedAdapter, asked_for: Node) -> bool:
+        asked.append(asked_for.id)
+        return True
+
+    monkeypatch.setattr(BaseDistributedAdapter, "should_retry_in_process", in_process)
+    times = add_failing(stage)
+    result = await stage.run(graph([node("f", "fail", **config(maxRetries=3, retryDelay=1000))]))
+    assert (result.status, result.errors[0].attempt) == ("failed", 3)
+    assert asked == ["f", "f"]
+    assert [0.5 <= after - before <= 2.1 for before, after in pairwise(times)] == [True, True]

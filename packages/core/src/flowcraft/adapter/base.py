@@ -60,6 +60,7 @@ class BaseDistributedAdapter(ABC):
         self.ports = Ports(native.store, native.queue, native.fused)
         self.parts = Parts(options.runtime_options, self.ports, largest_value=native.largest_value)
         self.parts.runs = self.runs = Runs(self.parts, self.publish_final_result)
+        self.parts.retries_in_process = self.should_retry_in_process
         self._sweeper = Sweeper(self.parts, options.coordination_store)
         self._resumer = Resumer(self.parts)
         self._loops: WorkerLoops | None = None

@@ -133,7 +133,7 @@ class Mover:
         outcomes = self._parts.outcomes
         info = error_info(move, failure.error)
         if attempts.may_retry(move.config, move.attempt, retryable=failure.is_retryable):
-            return await self._retry(move, failure.error)
+            return await self._retry(move, failure.error, hold=hold, ack=ack)
         if move.node.plan.fallback is not None:
             if move.input is None:
                 move.input = await self._parts.reader.input_of(move)
@@ -145,7 +145,9 @@ class Mover:
             record, commit = outcomes.fatal(move, info)
         return await self._settle(move, record, commit, hold=hold, ack=ack)
 
-    async def _retry(self, move: Move, error: BaseException) -> Moved:
+    async def _retry(
+        self, move: Move, error: BaseException, *, hold: int, ack: Delivery | None
+    ) -> Moved:
         """Note the failed attempt; only who noted it decides when the next one comes."""
         note, commit = self._parts.outcomes.retried(move, error)
         result = await self._parts.ports.commit(commit)
@@ -155,8 +157,16 @@ class Mover:
             standing = result.existing or result.barred or b"{}"
             if msgspec.json.decode(standing, type=Author).token != move.token:
                 return beaten(move, standing)
-        await self._parts.send_later(move, note.not_before - note.failed_at)
-        return Moved()
+        delay = note.not_before - note.failed_at
+        if not self._parts.retries_in_process(move.node.plan.node):
+            await self._parts.send_later(move, delay)
+            return Moved()
+        await self._parts.clock.sleep(delay)
+        failed = {f"{FAILED}{move.attempt}": commit.guard.value}
+        move.loaded = move.loaded._replace(cells={**move.loaded.cells, **failed})
+        move.attempt += 1
+        move.writes.clear()
+        return await self._move(move, hold=hold, ack=ack)
 
     async def _settle(
         self, move: Move, record: Record, commit: Commit, *, hold: int, ack: Delivery | None

@@ -17,6 +17,7 @@ from flowcraft.adapter.reader import Reader
 from flowcraft.adapter.run_view import Move, RunView
 from flowcraft.adapter.solo import SoloGate
 from flowcraft.adapter.walk import Walker
+from flowcraft.blueprint.model import Node
 from flowcraft.clock import Clock
 from flowcraft.engine.cells import RECORD
 from flowcraft.engine.consequences import Arrival, Cell
@@ -35,6 +36,7 @@ class Parts:
     """The collaborators of one worker, made once."""
 
     runs: Runs
+    retries_in_process: Callable[[Node], bool]
 
     def __init__(self, options: RuntimeOptions, ports: Ports, *, largest_value: ValueLimit) -> None:
         self.options = options
