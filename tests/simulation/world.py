@@ -207,7 +207,8 @@ class World:
             if self.setup.cancel_at is not None and loop.time() >= self.setup.cancel_at:
                 await client.runs.cancel(RUN_ID)
             await outside.answer()
-            await asyncio.sleep(0.5 if loop.time() < 20 else 10)
+            often = self.setup.case.signals or self.setup.cancel_at is not None
+            await asyncio.sleep((0.5 if often else 2.0) if loop.time() < 20 else 10)
         observed = await self._observe(client, RUN_ID)
         if self.setup.is_purged:
             await client.runs.purge(RUN_ID)
