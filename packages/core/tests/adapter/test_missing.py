@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from flowcraft.expressions import Expressions
 from packages.core.tests.adapter.stage import Stage, virtually
 from tests.simulation.hand_written import batch, graph, node
 
@@ -94,3 +95,25 @@ async def test_handing_back_does_not_fill_the_queue(stage: Stage) -> None:
         await asyncio.sleep(10.0)
         most = max(most, len(stage.messages()))
     assert most <= 3
+
+
+@virtually
+async def test_a_worker_without_a_registered_callable_hands_back_up_to_the_bound(
+    stage: Stage,
+) -> None:
+    stage.settings["missing_seconds"] = 600.0
+    with_it = Expressions(functions={"cheap": lambda price: price < 10})
+    without_it, stage.expressions = stage.expressions, with_it
+    edge = {"source": "a", "target": "b", "condition": "cheap(result.output)"}
+    blueprint = graph([node("a", "echo"), node("b", "echo")])
+    stage.add({**blueprint, "edges": [edge]})
+    await stage.submit("g", 1)
+    stage.expressions = without_it
+    stage.worker()
+    await asyncio.sleep(300.0)
+    assert not (await stage.header()).is_over
+    await asyncio.sleep(600.0)
+    header = await stage.header()
+    assert header.status == "failed"
+    assert header.error is not None
+    assert "cheap" in header.error.message

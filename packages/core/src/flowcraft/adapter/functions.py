@@ -28,11 +28,10 @@ from flowcraft.errors import (
 )
 from flowcraft.expressions import truthy
 from flowcraft.nodes import Context, NodeImplementation, NodeResult, RunInfo
-from flowcraft.ports.store import Commit, Load, Propagation
+from flowcraft.ports.store import Load, Propagation
 
 CELL_PAGE = 500
 """How many items of a batch are written at once."""
-LONGEST_HAND_BACK_SECONDS = 30.0
 LONGEST_KEY_BYTES = 512
 
 
@@ -160,16 +159,11 @@ class Functions:
     async def _missing(self, move: Move) -> Exception:
         """No implementation here: hand back, up to the bound since it was first missed."""
         parts = self._parts
-        now = parts.clock.now()
         since = move.loaded.cells.get(MISSING)
-        if since is None:
-            guard = Cell(move.key, MISSING, repr(now).encode())
-            result = await parts.ports.commit(Commit(move.run.run_id, guard))
-            since = result.existing or guard.value
-        waited = now - float(since)
+        delay = await parts.patience(move.run.run_id, move.key, since)
+        if delay is not None:
+            return HandBackError(delay)
         bound = parts.options.missing_seconds
-        if waited < bound:
-            return HandBackError(min(max(1.0, waited), LONGEST_HAND_BACK_SECONDS))
         error = ImplementationMissingError(
             f"no worker had an implementation of {move.uses!r} within {bound:g} s. "
             "Start a worker of the version that has it"

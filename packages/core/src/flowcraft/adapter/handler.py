@@ -14,7 +14,12 @@ from flowcraft.engine.cells import RECORD
 from flowcraft.engine.names import is_slot
 from flowcraft.engine.program import Program
 from flowcraft.engine.record import ErrorInfo, decode_record
-from flowcraft.errors import BlueprintError, MalformedMessageError, UnknownBlueprintError
+from flowcraft.errors import (
+    BlueprintError,
+    ExpressionError,
+    MalformedMessageError,
+    UnknownBlueprintError,
+)
 from flowcraft.ports.contract import JobPayload, decode_job
 from flowcraft.ports.queue import Delivery
 from flowcraft.ports.store import End, Load, Loaded
@@ -68,6 +73,13 @@ class Handler:
             logger.info("redelivered", extra=what)
         try:
             found = await self._find(job, activation)
+        except ExpressionError as error:
+            # This worker lacks a function that the blueprint calls; another one may have it.
+            delay = await self._parts.patience(job.run_id, job.activation, None)
+            if delay is None:
+                return await self._cannot_be_handled(delivery, job, error)
+            await self._parts.wake_later(job, delay)
+            return "ack"
         except (KeyError, ValueError, BlueprintError, UnknownBlueprintError) as error:
             return await self._cannot_be_handled(delivery, job, error)
         if found is None:

@@ -19,7 +19,7 @@ from flowcraft.adapter.solo import SoloGate
 from flowcraft.adapter.walk import Walker
 from flowcraft.blueprint.model import Node
 from flowcraft.clock import Clock
-from flowcraft.engine.cells import RECORD
+from flowcraft.engine.cells import MISSING, RECORD
 from flowcraft.engine.consequences import Arrival, Cell
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Outgoing
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from flowcraft.adapter.runs import Runs
 
 ValueLimit = int | None
+
+LONGEST_HAND_BACK_SECONDS = 30.0
 
 
 class Parts:
@@ -88,6 +90,27 @@ class Parts:
         if result.existing is None:
             raise RunOverError
         return result.existing
+
+    async def patience(self, run_id: str, key: str, since: bytes | None) -> float | None:
+        """How long to wait for a worker that has what the activation needs.
+
+        Args:
+            run_id: The run.
+            key: The activation.
+            since: Since when it is missed, if that was noted already.
+
+        Returns:
+            Seconds until the next look; None when `missing_seconds` are over.
+        """
+        now = self.clock.now()
+        if since is None:
+            guard = Cell(key, MISSING, repr(now).encode())
+            result = await self.ports.commit(Commit(run_id, guard))
+            since = result.existing or guard.value
+        waited = now - float(since)
+        if waited >= self.options.missing_seconds:
+            return None
+        return min(max(1.0, waited), LONGEST_HAND_BACK_SECONDS)
 
     async def send_later(self, move: Move, delay_seconds: float) -> None:
         """See to it that the activation gets a job, not before the delay is over.
