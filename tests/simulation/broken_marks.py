@@ -8,9 +8,9 @@ from typing import Any
 
 from flowcraft.adapter import deliveries, parts, suspensions
 from flowcraft.adapter.holding import Holding, Holdings
-from flowcraft.adapter.performing import Performed
-from flowcraft.adapter.run_view import Move
 from flowcraft.engine.cells import CLAIM, DUE, FAILED
+from flowcraft.execution.move import Move
+from flowcraft.execution.performing import Performed
 from flowcraft.local import store as steps
 from flowcraft.local.database import LocalDatabase
 from flowcraft.memory.tables import MemoryTables

@@ -31,10 +31,10 @@ from typing import Any
 import msgspec
 
 from flowcraft.adapter import mover, ports, walk
-from flowcraft.adapter.run_view import Move
 from flowcraft.engine.activation import EXPECTED, is_lanes_key
 from flowcraft.engine.cells import WINNER
 from flowcraft.engine.consequences import Arrival
+from flowcraft.execution.move import Move
 from flowcraft.local import store as steps
 from flowcraft.local.database import LocalDatabase
 from flowcraft.memory.tables import MemoryTables

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from flowcraft.adapter.base import BaseDistributedAdapter
-from flowcraft.adapter.run_view import RunView
 from flowcraft.adapter.signals import Resumer
 from flowcraft.engine.activation import parse_activation
+from flowcraft.execution.move import RunView
 from tests.simulation.case import Case
 
 

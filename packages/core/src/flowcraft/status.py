@@ -10,6 +10,8 @@ from flowcraft.engine.record import ErrorInfo
 
 FinalStatus = Literal["completed", "failed", "cancelled"]
 Status = Literal["running", "waiting", "completed", "failed", "cancelled"]
+ResumeOutcome = Literal["woke", "kept", "refused"]
+"""Whether a resume woke a wait, was kept for one that is not open yet, or was refused."""
 
 
 class ParentReference(msgspec.Struct, frozen=True):

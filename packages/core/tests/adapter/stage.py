@@ -13,17 +13,16 @@ from typing import Any, Literal
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.adapter.contract_store import SYSTEM_RUN
 from flowcraft.adapter.options import RuntimeOptions
-from flowcraft.adapter.runs import deadline_at
-from flowcraft.adapter.signals import ResumeOutcome
 from flowcraft.blueprint import canonical_bytes, load_blueprint
 from flowcraft.engine.program import Program
 from flowcraft.engine.record import Record, decode_record
+from flowcraft.execution.limits import deadline_at
 from flowcraft.expressions import Expressions
 from flowcraft.memory.adapter import MemoryAdapter, MemoryBackend
 from flowcraft.nodes import NodeOptions, NodeRegistry
 from flowcraft.ports.contract import JobPayload, encode_job
 from flowcraft.ports.store import Load
-from flowcraft.status import RunHeader, RunResult
+from flowcraft.status import ResumeOutcome, RunHeader, RunResult
 from packages.core.tests.adapter.workers import (
     EPOCH,
     OwnBackend,

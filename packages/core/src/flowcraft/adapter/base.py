@@ -23,7 +23,7 @@ from flowcraft.adapter.options import AdapterOptions
 from flowcraft.adapter.parts import Parts
 from flowcraft.adapter.ports import Fused, Ports
 from flowcraft.adapter.runs import Runs
-from flowcraft.adapter.signals import ResumeOutcome, Resumer
+from flowcraft.adapter.signals import Resumer
 from flowcraft.adapter.sweeper import Sweeper
 from flowcraft.adapter.worker import WorkerLoops
 from flowcraft.blueprint.model import Node
@@ -31,7 +31,7 @@ from flowcraft.errors import UnknownRunError
 from flowcraft.ports.contract import AsyncContext, JobPayload, encode_job
 from flowcraft.ports.queue import Delivery, JobQueue
 from flowcraft.ports.store import RunStore
-from flowcraft.status import RunResult
+from flowcraft.status import ResumeOutcome, RunResult
 
 JobHandler = Callable[[JobPayload], Awaitable[None]]
 

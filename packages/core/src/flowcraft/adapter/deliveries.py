@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from flowcraft.adapter.performing import AttemptError, BeatenError, RunOverError
-from flowcraft.adapter.run_view import Move
 from flowcraft.engine.cells import HANDED_BACK, STARTED
 from flowcraft.errors import BackendError, DeliveryLimitError
+from flowcraft.execution.move import Move
+from flowcraft.execution.performing import AttemptError, BeatenError, RunOverError
 
 if TYPE_CHECKING:
     from flowcraft.adapter.parts import Parts

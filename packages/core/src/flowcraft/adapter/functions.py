@@ -8,10 +8,7 @@ from typing import Any
 
 from flowcraft import values
 from flowcraft.adapter.deliveries import Deliveries
-from flowcraft.adapter.outcome import FatalError, error_info
 from flowcraft.adapter.parts import Parts
-from flowcraft.adapter.performing import AttemptError, HandBackError, Performed, RunOverError
-from flowcraft.adapter.run_view import Move
 from flowcraft.engine.activation import item_scope, last_segment
 from flowcraft.engine.cells import INPUT, MISSING
 from flowcraft.engine.consequences import Cell
@@ -26,13 +23,16 @@ from flowcraft.errors import (
     NodeTimeoutError,
     ValueNotStorableError,
 )
+from flowcraft.execution.evaluation import FatalError, error_info
+from flowcraft.execution.limits import check_key
+from flowcraft.execution.move import Move
+from flowcraft.execution.performing import AttemptError, HandBackError, Performed, RunOverError
 from flowcraft.expressions import truthy
 from flowcraft.nodes import Context, NodeImplementation, NodeResult, RunInfo
 from flowcraft.ports.store import Load, Propagation
 
 CELL_PAGE = 500
 """How many items of a batch are written at once."""
-LONGEST_KEY_BYTES = 512
 
 
 class Functions:
@@ -258,13 +258,3 @@ class StoreContext(Context):
     async def delete(self, key: str) -> None:
         check_key(key)
         self._move.writes[key] = None
-
-
-def check_key(key: str) -> None:
-    """Refuse a context key that is empty or longer than 512 bytes."""
-    try:
-        length = len(key.encode())
-    except UnicodeEncodeError as error:
-        raise ValueNotStorableError(f"context key {key!r}: half of a surrogate pair") from error
-    if not 1 <= length <= LONGEST_KEY_BYTES:
-        raise ValueNotStorableError(f"context key {key!r}: a text of 1 to 512 bytes is needed")

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from flowcraft.adapter.mover import Answer, Mover, beaten
 from flowcraft.adapter.parts import Parts, timer_job
-from flowcraft.adapter.run_view import RunView, load_for, new_move
 from flowcraft.engine.activation import Activation, parse_activation
 from flowcraft.engine.cells import RECORD
 from flowcraft.engine.names import is_slot
@@ -20,6 +19,7 @@ from flowcraft.errors import (
     MalformedMessageError,
     UnknownBlueprintError,
 )
+from flowcraft.execution.move import RunView, load_for, new_move
 from flowcraft.ports.contract import JobPayload, decode_job
 from flowcraft.ports.queue import Delivery
 from flowcraft.ports.store import End, Load, Loaded

@@ -17,22 +17,23 @@ import msgspec
 
 from flowcraft.adapter.deliveries import Deliveries
 from flowcraft.adapter.functions import Functions
-from flowcraft.adapter.outcome import FatalError, decode_failed, error_info
+from flowcraft.adapter.outcome import decode_failed
 from flowcraft.adapter.parts import Parts
-from flowcraft.adapter.performing import (
-    AttemptError,
-    BeatenError,
-    HandBackError,
-    Performed,
-    RunOverError,
-)
-from flowcraft.adapter.run_view import Move
 from flowcraft.adapter.suspensions import Suspensions
 from flowcraft.adapter.walk import Followed
 from flowcraft.engine import attempts
 from flowcraft.engine.cells import FAILED
 from flowcraft.engine.record import Record
 from flowcraft.errors import BackendError, ValueNotStorableError
+from flowcraft.execution.evaluation import FatalError, error_info
+from flowcraft.execution.move import Move
+from flowcraft.execution.performing import (
+    AttemptError,
+    BeatenError,
+    HandBackError,
+    Performed,
+    RunOverError,
+)
 from flowcraft.ports.queue import Delivery
 from flowcraft.ports.store import Commit
 from flowcraft.ports.transition import Target

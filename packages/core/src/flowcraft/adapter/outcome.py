@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,7 +11,6 @@ from msgspec import Raw
 from flowcraft import values
 from flowcraft.adapter.ports import Ports
 from flowcraft.adapter.reader import Reader
-from flowcraft.adapter.run_view import Move
 from flowcraft.blueprint.plan import EdgePlan
 from flowcraft.clock import Clock
 from flowcraft.engine import attempts
@@ -20,12 +18,17 @@ from flowcraft.engine.cells import FAILED, RECORD
 from flowcraft.engine.consequences import Cell
 from flowcraft.engine.record import NULL, ErrorInfo, Record, encode_record
 from flowcraft.engine.routing import route
-from flowcraft.errors import ExpressionError, FlowcraftError, RetryAfter
-from flowcraft.expressions import Expression, truthy
+from flowcraft.errors import FlowcraftError, RetryAfter
+from flowcraft.execution.evaluation import (
+    CATCH_ERROR,
+    Evaluator,
+    FatalError,
+    edge_name,
+    error_info,
+)
+from flowcraft.execution.move import Move
+from flowcraft.expressions import truthy
 from flowcraft.ports.store import Commit
-
-CATCH_ERROR = "_catch_error"
-"""The context key at which a fallback finds the error."""
 
 
 class FailedAttempt(msgspec.Struct, frozen=True):
@@ -41,14 +44,6 @@ class FailedAttempt(msgspec.Struct, frozen=True):
 def decode_failed(data: bytes) -> FailedAttempt:
     """Read the note of a failed attempt."""
     return msgspec.json.decode(data, type=FailedAttempt)
-
-
-class FatalError(Exception):
-    """The run has to fail, whatever attempts or fallback are left."""
-
-    def __init__(self, info: ErrorInfo) -> None:
-        super().__init__(info.message)
-        self.info = info
 
 
 class Outcomes:
@@ -114,7 +109,9 @@ class Outcomes:
             transform = move.node.transforms.get(edge.index)
             if transform is not None and evaluator is not None:
                 value = evaluator(transform, edge)
-                carried[edge.index] = Raw(self._encode(move, value, f"transform of {_name(edge)}"))
+                carried[edge.index] = Raw(
+                    self._encode(move, value, f"transform of {edge_name(edge)}")
+                )
         return msgspec.structs.replace(
             record,
             taken=tuple(edge.index for edge in decided.taken),
@@ -180,47 +177,6 @@ class Outcomes:
         return note, Commit(move.run.run_id, guard, absent=(move.key, RECORD))
 
 
-class Evaluator:
-    """Evaluates the expressions of one activation over what was read for it."""
-
-    def __init__(
-        self, move: Move, output: Any, action: str | None, found: Mapping[str, Any]
-    ) -> None:
-        self._move = move
-        self._output = output
-        self._result = {"output": output, "action": action}
-        self._found = found
-
-    def __call__(self, expression: Expression, edge: EdgePlan | None) -> Any:
-        try:
-            return expression.evaluate(
-                result=self._result, input=self._output, lookup=self._found.__getitem__
-            )
-        except ExpressionError as error:
-            where = _name(edge) if edge is not None else f"node {self._move.activation.node!r}"
-            info = error_info(self._move, error)
-            raise FatalError(
-                msgspec.structs.replace(info, message=f"{where}: {info.message}")
-            ) from error
-
-
-def _name(edge: EdgePlan) -> str:
-    return f"edge {edge.index} {edge.source!r} -> {edge.target!r}"
-
-
 def _winner(move: Move) -> int | None:
     """The edge that started the activation, where it is an `any` join."""
     return int(move.loaded.winner) if move.loaded.winner is not None else None
-
-
-def error_info(move: Move, error: BaseException) -> ErrorInfo:
-    """What is kept of an error."""
-    cause = error.__cause__
-    return ErrorInfo(
-        node=move.activation.node,
-        message=str(error) or type(error).__name__,
-        type=type(error).__name__,
-        scope=move.activation.scope,
-        attempt=move.attempt,
-        cause=f"{type(cause).__name__}: {cause}" if cause is not None else "",
-    )

@@ -10,17 +10,17 @@ import msgspec
 
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.adapter.outcome import Outcomes
-from flowcraft.adapter.performing import BeatenError, RunOverError
 from flowcraft.adapter.ports import Ports
 from flowcraft.adapter.programs import Programs
 from flowcraft.adapter.reader import Reader
-from flowcraft.adapter.run_view import Move, RunView
 from flowcraft.adapter.solo import SoloGate
 from flowcraft.adapter.walk import Walker
 from flowcraft.blueprint.model import Node
 from flowcraft.clock import Clock
 from flowcraft.engine.cells import MISSING, RECORD
 from flowcraft.engine.consequences import Arrival, Cell
+from flowcraft.execution.move import Move, RunView
+from flowcraft.execution.performing import BeatenError, RunOverError
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Outgoing
 from flowcraft.ports.store import Commit, Propagation, Timer

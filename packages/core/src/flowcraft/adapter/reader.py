@@ -7,7 +7,6 @@ from typing import Any
 
 from flowcraft import values
 from flowcraft.adapter.ports import Ports
-from flowcraft.adapter.run_view import Move, RunView
 from flowcraft.engine.activation import RUN, Activation, item_scope, outer_scope, parse_activation
 from flowcraft.engine.cells import INPUT, LAST, PAYLOAD, RECORD
 from flowcraft.engine.consequences import CATCH
@@ -27,6 +26,7 @@ from flowcraft.engine.record import (
     decode_reference,
     output_value,
 )
+from flowcraft.execution.move import Move, RunView
 from flowcraft.expressions import MISSING
 from flowcraft.ports.store import Load
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from flowcraft import values
-from flowcraft.adapter.functions import check_key
 from flowcraft.adapter.parts import Parts
-from flowcraft.adapter.run_view import RunView
 from flowcraft.engine.activation import ERRORS, parse_activation
 from flowcraft.engine.names import input_candidates, walk_path
 from flowcraft.engine.record import ErrorInfo, decode_record
 from flowcraft.errors import RunDeadlineError, RunError, UnknownRunError
+from flowcraft.execution.limits import check_key, deadline_at
+from flowcraft.execution.move import RunView
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Outgoing
 from flowcraft.ports.store import End, Load, NewRun
@@ -72,13 +71,6 @@ class Runs:
             parent=reference,
         )
         return await self.create(header, payload)
-
-    @staticmethod
-    def child_id(run_id: str, activation: str, attempt: int) -> str:
-        """The id of the child run of an attempt: the same whoever works it out."""
-        text = f"{run_id}\n{activation}\n{attempt}".encode()
-        digest = hashlib.sha256(text).hexdigest()[:24]
-        return f"{run_id}~{digest}" if len(run_id.encode()) <= 150 else f"run~{digest}"
 
     async def child_of(self, run_id: str, node_id: str) -> str:
         """The id of the child run that a subflow node last started.
@@ -258,11 +250,3 @@ class Runs:
                 continue
             return values.encode(walk_path(await self._plain(run_id, stored), path), what=name)
         return b"null"
-
-
-def deadline_at(metadata: Mapping[str, Any], now: float, seconds: float | None) -> float | None:
-    """When a run must have ended: by its submission, else by its blueprint's `timeout` (ms)."""
-    if seconds is not None:
-        return now + seconds
-    timeout_ms = metadata.get("timeout")
-    return None if timeout_ms is None else now + float(timeout_ms) / 1000

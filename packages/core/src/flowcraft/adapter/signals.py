@@ -7,15 +7,13 @@ is never used again; an early one lies at the node, and the first scope to claim
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
 from flowcraft import values
 from flowcraft.adapter.parts import Parts
-from flowcraft.adapter.performing import Performed
-from flowcraft.adapter.run_view import Move, RunView
 from flowcraft.engine.activation import (
     WAITS,
     Activation,
@@ -27,11 +25,12 @@ from flowcraft.engine.consequences import Arrival, Cell
 from flowcraft.engine.record import NULL
 from flowcraft.engine.waits import waiting_node
 from flowcraft.errors import AmbiguousResumeError, RunError
+from flowcraft.execution.move import Move, RunView
+from flowcraft.execution.performing import Performed
 from flowcraft.ports.queue import Outgoing
 from flowcraft.ports.store import Commit, Load, Loaded, Propagation
 from flowcraft.ports.transition import job_for
-
-ResumeOutcome = Literal["woke", "kept", "refused"]
+from flowcraft.status import ResumeOutcome
 
 
 class Signal(msgspec.Struct, frozen=True):

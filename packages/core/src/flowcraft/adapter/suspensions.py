@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from flowcraft import values
-from flowcraft.adapter.functions import check_key
 from flowcraft.adapter.outcome import decode_failed
 from flowcraft.adapter.parts import Parts
-from flowcraft.adapter.performing import AttemptError, Performed, RunOverError
-from flowcraft.adapter.run_view import Move, subflow_inputs
 from flowcraft.adapter.signals import open_wait, take_signal
 from flowcraft.blueprint import duration_seconds
 from flowcraft.engine.cells import CHILD, DUE, FAILED
 from flowcraft.errors import ChildRunError, NodeTimeoutError, ValueNotStorableError
+from flowcraft.execution.limits import check_key, child_id
+from flowcraft.execution.move import Move, subflow_inputs
+from flowcraft.execution.performing import AttemptError, Performed, RunOverError
 from flowcraft.status import ParentReference, RunHeader
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ class Suspensions:
         parts = self._parts
         data = move.loaded.cells.get(f"{CHILD}{move.attempt}")
         if data is None:
-            child_id = self._runs.child_id(move.run.run_id, move.key, move.attempt)
-            note = msgspec.json.encode(ChildNote(child_id, parts.clock.now()))
+            named = child_id(move.run.run_id, move.key, move.attempt)
+            note = msgspec.json.encode(ChildNote(named, parts.clock.now()))
             await parts.write_down(move)
             data = await self._parts.note(move, f"{CHILD}{move.attempt}", note)
         child_note = msgspec.json.decode(data, type=ChildNote)

@@ -12,8 +12,8 @@ import logging
 import msgspec
 
 from flowcraft.adapter.parts import Parts
-from flowcraft.adapter.run_view import RunView
 from flowcraft.errors import BackendError
+from flowcraft.execution.move import RunView
 from flowcraft.ports.contract import CoordinationStore
 from flowcraft.ports.queue import Outgoing
 from flowcraft.ports.store import Stalled

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flowcraft.adapter.ports import Ports
-from flowcraft.adapter.run_view import RunView
 from flowcraft.engine.activation import (
     END,
     EXPECTED,
@@ -31,6 +30,7 @@ from flowcraft.engine.consequences import (
 )
 from flowcraft.engine.record import Record, decode_record, encode_record
 from flowcraft.engine.routing import skip_record
+from flowcraft.execution.move import RunView
 from flowcraft.ports.queue import Delivery
 from flowcraft.ports.store import Commit, End, Load
 from flowcraft.ports.transition import Target, Transition, TransitionResult

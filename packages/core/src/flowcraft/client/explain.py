@@ -12,7 +12,6 @@ from contextlib import aclosing
 import msgspec
 
 from flowcraft.adapter.base import BaseDistributedAdapter
-from flowcraft.adapter.run_view import RunView
 from flowcraft.client.standing import (
     ACTIVE,
     SUSPENDED,
@@ -27,6 +26,7 @@ from flowcraft.engine.cells import RECORD
 from flowcraft.engine.consequences import Arrival, consequences, lanes_arrival
 from flowcraft.engine.record import ErrorInfo, decode_record
 from flowcraft.errors import UnknownRunError
+from flowcraft.execution.move import RunView
 from flowcraft.ports.store import Load
 from flowcraft.status import Status
 

@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from flowcraft.adapter.base import BaseDistributedAdapter
-from flowcraft.adapter.signals import ResumeOutcome
 from flowcraft.client.explain import Explanation, explain, status_of
 from flowcraft.client.waiting import no_run, wait_for_end
 from flowcraft.errors import UnknownRunError
-from flowcraft.status import RunResult, Status
+from flowcraft.status import ResumeOutcome, RunResult, Status
 
 
 class RunHandle:

@@ -7,13 +7,13 @@ from typing import Literal
 import msgspec
 
 from flowcraft.adapter.outcome import decode_failed
-from flowcraft.adapter.run_view import RunView, new_move
 from flowcraft.adapter.suspensions import ChildNote
 from flowcraft.engine.activation import Activation, signal_key
 from flowcraft.engine.cells import CHILD, CLAIM, DUE, EARLY, FAILED, MISSING, OPEN, SIGNAL
 from flowcraft.engine.consequences import Arrival
 from flowcraft.engine.inputs import arriving_edges
 from flowcraft.engine.record import ErrorInfo, Record
+from flowcraft.execution.move import RunView, new_move
 from flowcraft.ports.store import Load, Loaded
 
 State = Literal[

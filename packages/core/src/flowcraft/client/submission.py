@@ -9,12 +9,12 @@ import msgspec
 
 from flowcraft import values
 from flowcraft.adapter.base import BaseDistributedAdapter
-from flowcraft.adapter.runs import deadline_at
 from flowcraft.blueprint import canonical_bytes, id_fault
 from flowcraft.client.book import BlueprintBook
 from flowcraft.clock import Clock
 from flowcraft.engine.program import Program
 from flowcraft.errors import IdempotencyConflictError, RunError
+from flowcraft.execution.limits import deadline_at
 from flowcraft.status import RunHeader
 
 # One order of keys, so that the same payload has the same fingerprint in every process.

@@ -13,17 +13,15 @@ from typing import Any
 import msgspec
 
 from flowcraft import values
-from flowcraft.adapter.functions import check_key
-from flowcraft.adapter.outcome import CATCH_ERROR, FatalError, error_info
-from flowcraft.adapter.performing import AttemptError
-from flowcraft.adapter.run_view import Move, RunView, new_move
-from flowcraft.adapter.runs import Runs, deadline_at
-from flowcraft.adapter.signals import ResumeOutcome
 from flowcraft.engine import attempts
 from flowcraft.engine.activation import parse_activation
 from flowcraft.engine.program import NodeProgram, Program
 from flowcraft.engine.record import ErrorInfo, Record
 from flowcraft.errors import RetryAfter, RunDeadlineError
+from flowcraft.execution.evaluation import CATCH_ERROR, FatalError, error_info
+from flowcraft.execution.limits import check_key, child_id, deadline_at
+from flowcraft.execution.move import Move, RunView, new_move
+from flowcraft.execution.performing import AttemptError
 from flowcraft.ports.store import Loaded
 from flowcraft.runtime.environment import Environment
 from flowcraft.runtime.performing import Performer
@@ -32,7 +30,7 @@ from flowcraft.runtime.recording import Recorder
 from flowcraft.runtime.signals import Signals
 from flowcraft.runtime.state import Ready, RunState
 from flowcraft.runtime.suspending import SUSPENDING, Suspender, payload_names
-from flowcraft.status import FinalStatus, RunHeader, RunResult, Status
+from flowcraft.status import FinalStatus, ResumeOutcome, RunHeader, RunResult, Status
 
 BREATH = 64
 """Activations moved by one task before others get their turn."""
@@ -287,7 +285,7 @@ class Driver:
             self._environment,
             self._programs,
             self._programs[str(move.params["blueprintId"])],
-            run_id=Runs.child_id(self.run_id, move.key, move.attempt),
+            run_id=child_id(self.run_id, move.key, move.attempt),
             payload=payload,
             deadline_seconds=None,
         )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from flowcraft.adapter.signals import ResumeOutcome
 from flowcraft.engine.activation import parse_activation
 from flowcraft.engine.record import Record
 from flowcraft.errors import UnknownRunError
 from flowcraft.runtime.driver import Driver
-from flowcraft.status import RunResult, Status
+from flowcraft.status import ResumeOutcome, RunResult, Status
 
 
 class LocalRun:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowcraft import values
-from flowcraft.adapter.functions import check_key
+from flowcraft.execution.limits import check_key
 from flowcraft.nodes import Context
 from flowcraft.runtime.reading import Reader
 from flowcraft.runtime.state import RunState

@@ -7,9 +7,6 @@ from collections.abc import Coroutine
 from typing import Any
 
 from flowcraft import values
-from flowcraft.adapter.outcome import FatalError, error_info
-from flowcraft.adapter.performing import AttemptError, Performed
-from flowcraft.adapter.run_view import Move
 from flowcraft.engine.activation import last_segment
 from flowcraft.engine.program import DEFAULT_MAX_ITERATIONS
 from flowcraft.engine.record import GatherReference, encode_reference
@@ -21,6 +18,9 @@ from flowcraft.errors import (
     NodeTimeoutError,
     ValueNotStorableError,
 )
+from flowcraft.execution.evaluation import FatalError, error_info
+from flowcraft.execution.move import Move
+from flowcraft.execution.performing import AttemptError, Performed
 from flowcraft.expressions import truthy
 from flowcraft.nodes import NodeImplementation, NodeResult, RunInfo
 from flowcraft.runtime.environment import Environment

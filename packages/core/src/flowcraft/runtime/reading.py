@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flowcraft import values
-from flowcraft.adapter.outcome import Evaluator
-from flowcraft.adapter.run_view import Move
 from flowcraft.engine.activation import (
     Activation,
     item_index,
@@ -28,6 +26,8 @@ from flowcraft.engine.names import (
     walk_path,
 )
 from flowcraft.engine.record import GatherReference, decode_reference, output_value
+from flowcraft.execution.evaluation import Evaluator
+from flowcraft.execution.move import Move
 from flowcraft.expressions import MISSING
 from flowcraft.runtime.state import RunState
 

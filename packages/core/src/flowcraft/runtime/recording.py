@@ -5,14 +5,14 @@ from __future__ import annotations
 from msgspec import Raw
 
 from flowcraft import values
-from flowcraft.adapter.outcome import FatalError, error_info
-from flowcraft.adapter.performing import Performed
-from flowcraft.adapter.run_view import Move
 from flowcraft.blueprint.plan import EdgePlan
 from flowcraft.engine.program import Program
 from flowcraft.engine.record import NULL, ErrorInfo, Record
 from flowcraft.engine.routing import Route, route
 from flowcraft.errors import ValueNotStorableError
+from flowcraft.execution.evaluation import FatalError, error_info
+from flowcraft.execution.move import Move
+from flowcraft.execution.performing import Performed
 from flowcraft.expressions import truthy
 from flowcraft.runtime.reading import Reader
 

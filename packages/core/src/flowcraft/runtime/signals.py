@@ -10,12 +10,12 @@ import asyncio
 from typing import Any, NamedTuple
 
 from flowcraft import values
-from flowcraft.adapter.performing import Performed
-from flowcraft.adapter.signals import ResumeOutcome
 from flowcraft.engine.activation import Activation
 from flowcraft.engine.waits import waiting_node
 from flowcraft.errors import AmbiguousResumeError, RunError
+from flowcraft.execution.performing import Performed
 from flowcraft.runtime.state import RunState
+from flowcraft.status import ResumeOutcome
 
 
 class _Signal(NamedTuple):

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowcraft import values
-from flowcraft.adapter.performing import AttemptError, Performed
-from flowcraft.adapter.run_view import Move
 from flowcraft.blueprint import duration_seconds
 from flowcraft.clock import Clock
 from flowcraft.engine.names import Candidate, input_candidates
 from flowcraft.engine.program import Program
 from flowcraft.errors import ChildRunError, NodeTimeoutError, ValueNotStorableError
+from flowcraft.execution.move import Move
+from flowcraft.execution.performing import AttemptError, Performed
 from flowcraft.runtime.reading import Reader
 from flowcraft.runtime.signals import Signals
 
