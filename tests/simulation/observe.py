@@ -24,7 +24,8 @@ async def observe(adapter: BaseDistributedAdapter, run_id: str, records_of: Reco
     children: dict[tuple[str, int], Observed] = {}
     for child in await adapter.ports.store.children(run_id):
         (header,) = await adapter.ports.store.headers([child])
-        assert header is not None
+        if header is None:
+            continue  # listed first and never made: its maker died, and its parent ended
         assert header.parent is not None
         where = (header.parent.activation, header.parent.attempt)
         children[where] = await observe(adapter, child, records_of)

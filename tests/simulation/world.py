@@ -86,7 +86,7 @@ class Setup:
     early_at: float = 0.0
     max_deliveries: int = 60
     longest_unacknowledged_seconds: float = float("inf")
-    longest_seconds: float = 20_000.0
+    longest_seconds: float = 100_000.0
     cancel_at: float | None = None
     is_purged: bool = False
     is_traced: bool = False
