@@ -174,7 +174,7 @@ class Handler:
         left = 0 if is_counted else options.continue_nodes
         move = new_move(
             run, activation, loaded, via=via, token=token, is_counted=is_counted,
-            is_redelivered=delivery.is_redelivered, origin=job.origin,
+            origin=job.origin,
         )  # fmt: skip
         lease = loaded.lease
         if move.kind == "function" and lease is not None and lease.attempt == move.attempt:

@@ -21,7 +21,6 @@ from flowcraft.engine.activation import (
 )
 from flowcraft.engine.cells import RECORD
 from flowcraft.engine.consequences import (
-    Arrival,
     Cell,
     Consequences,
     consequences,
@@ -203,13 +202,6 @@ class Walker:
             return False
         await self._ports.finish(End(run.run_id, "completed", None, self._now()))
         return True
-
-    async def arrive(self, run: RunView, arrival: Arrival) -> bool:
-        """Let one arrival arrive and send what becomes ready. Whether the run is still there."""
-        result = await self._ports.transition(
-            Transition(run.run_id, run.job, None, arrivals=(arrival,), at=self._now())
-        )
-        return not result.is_over
 
 
 def record_commit(run_id: str, activation: Activation, record: Record) -> Commit:

@@ -39,4 +39,3 @@ WINNER = "winner"
 """The edge that started an `any` join."""
 
 SINGLE_CELLS = (RECORD, OPEN, SIGNAL, EARLY, CLAIM, DUE, INPUT, MISSING, LAST, PAYLOAD, WINNER)
-NUMBERED_CELLS = (FAILED, CHILD)

@@ -42,7 +42,6 @@ class Move:
         uses: The implementation; of a batch's item that of its worker.
         kind: What sort of node that makes it.
         is_counted: Whether the delivery may follow the death of a worker.
-        is_redelivered: Whether this very message was delivered before.
         origin: Who sent the message.
         loaded: What the store held; empty when its one value came by hand.
         value_in_hand: That value, when nothing was written for it yet.
@@ -61,7 +60,6 @@ class Move:
     via: str
     token: str
     is_counted: bool
-    is_redelivered: bool = False
     origin: Origin = "edge"
     value_in_hand: bytes | None = None
     member_in_hand: str = ""
@@ -94,7 +92,6 @@ def new_move(
     via: str,
     token: str,
     is_counted: bool,
-    is_redelivered: bool = False,
     origin: Origin = "edge",
     value_in_hand: bytes | None = None,
     member_in_hand: str = "",
@@ -109,7 +106,7 @@ def new_move(
         params = plan.node.params.get("workerParams") or {}
     move = Move(
         run, activation, node, uses, kind, params, config, loaded, via, token, is_counted,
-        is_redelivered, origin, value_in_hand, member_in_hand,
+        origin, value_in_hand, member_in_hand,
     )  # fmt: skip
     while f"{FAILED}{move.attempt}" in loaded.cells:
         move.attempt += 1
