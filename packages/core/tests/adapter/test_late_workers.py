@@ -48,6 +48,39 @@ def add_tag(stage: Stage, on_call: Any = None) -> None:
 
 
 @virtually
+async def test_a_worker_that_follows_an_item_after_the_end_leaves_the_errors_as_they_are(
+    stage: Stage,
+) -> None:
+    @stage.node("fails")
+    async def fails(input: int) -> None:
+        raise RuntimeError(f"item {input}")
+
+    batch = node("b", "batch-scatter", workerUsesKey="fails", gatherNodeId="g",
+                 onItemError="continue", chunkSize=1)  # fmt: skip
+    nodes = [node("l", "value", value=[0, 1]), batch, node("g", "batch-gather"), node("w", "wait")]
+    stage.add(graph(nodes, ("l", "b"), ("b", "g"), ("g", "w")))
+    worker = stage.worker()
+    is_over = asyncio.Event()
+    item = "b/#1"
+
+    async def pause_once_the_item_is_recorded(call: str) -> None:
+        if ("propagate" in call or "member" in call) and await stage.record(item) is not None:
+            await is_over.wait()
+
+    await stage.submit("g")
+    worker.before = pause_once_the_item_is_recorded
+    await stage.until_recorded(item)
+    await stage.client.runs.cancel("run")
+    result = await stage.result()
+    assert [(error.scope, error.message) for error in result.errors] == [
+        ("/#0", "item 0"), ("/#1", "item 1"),
+    ]  # fmt: skip
+    is_over.set()
+    await stage.until_quiet()
+    assert await stage.result() == result
+
+
+@virtually
 async def test_the_first_to_record_wins_and_the_late_one_adopts_it(stage: Stage) -> None:
     pauses: dict[str, Pause] = {}
 

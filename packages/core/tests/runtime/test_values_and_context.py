@@ -109,8 +109,8 @@ def test_what_a_failed_attempt_wrote_is_never_seen(lab, graph):
     assert seen == ["nothing", "nothing"]
 
 
-@pytest.mark.parametrize("key", ["", "é" * 257])
-def test_a_context_key_is_1_to_512_bytes(lab, graph, key):
+@pytest.mark.parametrize("key", ["", "é" * 257, "/errors/b/#1"])
+def test_a_context_key_is_1_to_512_bytes_and_not_of_the_engine(lab, graph, key):
     async def writer(ctx: Context) -> None:
         await ctx.set(key, 1)
 

@@ -26,6 +26,7 @@ from flowcraft.execution.evaluation import (
     edge_name,
     error_info,
 )
+from flowcraft.execution.limits import passed_over
 from flowcraft.execution.move import Move
 from flowcraft.expressions import truthy
 from flowcraft.ports.store import Commit
@@ -153,7 +154,8 @@ class Outcomes:
             outcome="failed", attempt=move.attempt, via=move.via, token=move.token,
             error=error, items=items,
         )  # fmt: skip
-        return record, Commit(move.run.run_id, Cell(move.key, RECORD, encode_record(record)))
+        guard = Cell(move.key, RECORD, encode_record(record))
+        return record, Commit(move.run.run_id, guard, context=passed_over(move.key, error))
 
     def caught(self, move: Move, error: ErrorInfo, input_: bytes) -> tuple[Record, Commit]:
         """The record of a failed activation for which its fallback stands in."""

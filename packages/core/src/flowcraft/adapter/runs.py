@@ -7,15 +7,15 @@ from typing import Any
 
 from flowcraft import values
 from flowcraft.adapter.parts import Parts
-from flowcraft.engine.activation import ERRORS, parse_activation
+from flowcraft.engine.activation import parse_activation
 from flowcraft.engine.names import input_candidates, walk_path
-from flowcraft.engine.record import ErrorInfo, decode_record
+from flowcraft.engine.record import ErrorInfo
 from flowcraft.errors import RunDeadlineError, RunError, UnknownRunError
-from flowcraft.execution.limits import check_key, deadline_at
+from flowcraft.execution.limits import check_key, deadline_at, split_errors
 from flowcraft.execution.move import RunView
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Outgoing
-from flowcraft.ports.store import End, Load, NewRun
+from flowcraft.ports.store import End, NewRun
 from flowcraft.ports.transition import job_for
 from flowcraft.status import FinalStatus, ParentReference, RunHeader, RunResult, Status
 
@@ -209,14 +209,8 @@ class Runs:
             # Only here: a run may have failed because its blueprint cannot be read.
             program = await self._parts.programs.get(header.blueprint_hash)
             output = await self._output(RunView.of(header, program))
-        stored = await ports.store.context(run_id)
+        stored, errors = split_errors(await ports.store.context(run_id))
         context = {key: await self._plain(run_id, value) for key, value in stored.items()}
-        failed = await ports.load(Load(run_id, ERRORS))
-        errors = [
-            error
-            for key in sorted(failed.slots)
-            if (error := decode_record(failed.slots[key]).error) is not None
-        ]
         if header.error is not None:
             errors.append(header.error)
         return RunResult(

@@ -15,8 +15,6 @@ EXPECTED = "/expected"
 """The sinks of loop bodies that the end waits for, iteration by iteration."""
 WAITS = "/waits"
 """Every wait that was ever opened."""
-ERRORS = "/errors"
-"""Every batch item that failed and was passed over."""
 RUN = "/run"
 """What belongs to the run as a whole: its payload."""
 

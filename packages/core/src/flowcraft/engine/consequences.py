@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 from flowcraft.blueprint.plan import EdgePlan, NodePlan
 from flowcraft.engine.activation import (
     END,
-    ERRORS,
     EXPECTED,
     Activation,
     item_index,
@@ -24,7 +23,7 @@ from flowcraft.engine.activation import (
 from flowcraft.engine.cells import LAST
 from flowcraft.engine.names import stand_in
 from flowcraft.engine.program import Program
-from flowcraft.engine.record import Record, carried_value, encode_record
+from flowcraft.engine.record import Record, carried_value
 from flowcraft.engine.routing import CONTINUE, owners
 
 CATCH = "catch"
@@ -218,11 +217,8 @@ def _follow_batch(
             key = activation.node + item_scope(activation.scope, first)
             found.arrivals.append(Arrival(key, GO, True, 1))
         return
-    if record.outcome == "failed":
-        if not node.goes_on_past_failed_items:
-            return
-        value = encode_record(record)
-        found.arrivals.append(Arrival(ERRORS, activation.key, True, 0, value=value))
+    if record.outcome == "failed" and not node.goes_on_past_failed_items:
+        return
     outer = Activation(activation.node, outer_scope(activation.scope))
     if index + chunk < total:
         key = activation.node + item_scope(outer.scope, index + chunk)

@@ -1,4 +1,9 @@
-"""Small rules of a run that both drivers keep: its deadline, its children's ids, its keys."""
+"""Small rules of a run that both drivers keep: its deadline, its children's ids, its keys.
+
+The error of a batch item that its batch goes on past is kept as a context key of the engine's
+own, because a context write becomes visible with the record that it belongs to and never after
+the end of the run. Results show such keys as errors, not as context.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +11,44 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
+from flowcraft.engine.record import ErrorInfo
 from flowcraft.errors import ValueNotStorableError
 
 LONGEST_KEY_BYTES = 512
+ERRORS = "/errors/"
+"""What the context keys begin with that hold the errors of items passed over."""
 
 
 def check_key(key: str) -> None:
-    """Refuse a context key that is empty or longer than 512 bytes."""
+    """Refuse a context key that is empty, longer than 512 bytes, or the engine's own."""
     try:
         length = len(key.encode())
     except UnicodeEncodeError as error:
         raise ValueNotStorableError(f"context key {key!r}: half of a surrogate pair") from error
     if not 1 <= length <= LONGEST_KEY_BYTES:
         raise ValueNotStorableError(f"context key {key!r}: a text of 1 to 512 bytes is needed")
+    if key.startswith(ERRORS):
+        raise ValueNotStorableError(f"context key {key!r}: what begins with {ERRORS!r} is reserved")
+
+
+def passed_over(activation: str, error: ErrorInfo) -> dict[str, bytes]:
+    """The context write that keeps the error of an item that its batch goes on past."""
+    return {ERRORS + activation: msgspec.json.encode(error)}
+
+
+def split_errors(stored: Mapping[str, bytes]) -> tuple[dict[str, bytes], list[ErrorInfo]]:
+    """Tell the context of a run from the errors of items kept in it; those item by item."""
+    context = {key: value for key, value in stored.items() if not key.startswith(ERRORS)}
+    kept = sorted((key for key in stored if key.startswith(ERRORS)), key=_by_number)
+    return context, [msgspec.json.decode(stored[key], type=ErrorInfo) for key in kept]
+
+
+def _by_number(key: str) -> list[tuple[int, str]]:
+    """A key's segments so that item 10 comes after item 9."""
+    numbers = ((segment.lstrip("#"), segment) for segment in key.split("/"))
+    return [(int(digits) if digits.isdecimal() else -1, text) for digits, text in numbers]
 
 
 def deadline_at(metadata: Mapping[str, Any], now: float, seconds: float | None) -> float | None:

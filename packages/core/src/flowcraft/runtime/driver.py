@@ -19,7 +19,7 @@ from flowcraft.engine.program import NodeProgram, Program
 from flowcraft.engine.record import ErrorInfo, Record
 from flowcraft.errors import RetryAfter, RunDeadlineError
 from flowcraft.execution.evaluation import CATCH_ERROR, FatalError, error_info
-from flowcraft.execution.limits import check_key, child_id, deadline_at
+from flowcraft.execution.limits import check_key, child_id, deadline_at, passed_over, split_errors
 from flowcraft.execution.move import Move, RunView, new_move
 from flowcraft.execution.performing import AttemptError
 from flowcraft.ports.store import Loaded
@@ -128,7 +128,7 @@ class Driver:
     def result(self) -> RunResult:
         """How the ended run ended; equal each time, and the caller's own."""
         assert self._final is not None
-        errors = self._state.passed_over()
+        _, errors = split_errors(self._state.context)
         if self.error is not None:
             errors.append(self.error)
         return RunResult(
@@ -323,7 +323,7 @@ class Driver:
             return self._settle(move, self._recorder.caught(move, error), {CATCH_ERROR: note})
         record = self._recorder.failed(move, error)
         if move.is_item and move.node.goes_on_past_failed_items:
-            return self._settle(move, record, {})
+            return self._settle(move, record, passed_over(move.key, error))
         self._fail(move, record)
         return []
 

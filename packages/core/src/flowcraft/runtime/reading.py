@@ -27,6 +27,7 @@ from flowcraft.engine.names import (
 )
 from flowcraft.engine.record import GatherReference, decode_reference, output_value
 from flowcraft.execution.evaluation import Evaluator
+from flowcraft.execution.limits import split_errors
 from flowcraft.execution.move import Move
 from flowcraft.expressions import MISSING
 from flowcraft.runtime.state import RunState
@@ -181,6 +182,5 @@ class Reader:
 
     def whole_context(self) -> dict[str, Any]:
         """All context keys, as values."""
-        return {
-            key: values.decode(self.plain(stored)) for key, stored in self._state.context.items()
-        }
+        context, _ = split_errors(self._state.context)
+        return {key: values.decode(self.plain(stored)) for key, stored in context.items()}

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from flowcraft.engine.activation import (
     END,
-    ERRORS,
     EXPECTED,
     Activation,
     is_lanes_key,
@@ -26,7 +25,7 @@ from flowcraft.engine.consequences import (
     lanes_arrival,
 )
 from flowcraft.engine.program import Program
-from flowcraft.engine.record import ErrorInfo, Record
+from flowcraft.engine.record import Record
 from flowcraft.engine.routing import skip_record
 from flowcraft.ports.transition import is_direct
 
@@ -148,12 +147,6 @@ class RunState:
         if done is None or len(done.members) < len(self.program.plan.sinks) + len(waited_for):
             return False  # spares a loop of many iterations the comparison in each
         return end_is_reached(self.program, set(done.members), set(waited_for))
-
-    def passed_over(self) -> list[ErrorInfo]:
-        """The errors of the batch items that the run went on past."""
-        failed = self._sets.get(ERRORS)
-        records = [self.records[key] for key in sorted(failed.members)] if failed else []
-        return [record.error for record in records if record.error is not None]
 
 
 def _joined(target: str, arrived: _Arrivals) -> Ready:
