@@ -125,6 +125,11 @@ class Facts:
                 waiting.append(self.fallback[name])
         return body
 
+    def beside(self, name: str) -> set[str]:
+        """Name the nodes of the innermost loop's body that a node is in, but for its controller."""
+        loop = self.chain[name][-1]
+        return self._bodies[loop] - {loop}
+
     def _chain(self, name: str) -> tuple[str, ...]:
         around = [loop for loop, body in self._bodies.items() if name in body]
         # The body of an outer loop holds the inner ones, so it is the larger.

@@ -34,6 +34,8 @@ RUN_ID = "run"
 LEASE_SECONDS = 10.0
 SWEEP_SECONDS = 20.0
 NEVER_SECONDS = 1e9
+ORPHAN_SECONDS = 2_000.0
+"""A hundred sweeps: how long a child may be there whose parent ended or is gone."""
 EPOCH = 1_700_000_000.0
 
 
@@ -216,6 +218,11 @@ class World:
             if loop.time() > 2 * self.setup.longest_seconds:
                 return self._ended(observed, ["the run ended, and its messages did not"])
             await asyncio.sleep(10)
+        patience = loop.time() + ORPHAN_SECONDS
+        while await self._has_orphans(client):
+            if loop.time() > patience:
+                break
+            await asyncio.sleep(10)
         return self._ended(observed, await self._look_again(client, observed))
 
     async def _is_over(self, client: BaseDistributedAdapter) -> bool:
@@ -228,6 +235,15 @@ class World:
                 await client.runs.cancel(run_id)
             return False
         return True
+
+    async def _has_orphans(self, client: BaseDistributedAdapter) -> bool:
+        """Whether a worker that woke up late made a child that nobody has removed yet."""
+        if not self.setup.is_purged:
+            return not await self._is_over(client)
+        if not self.setup.has_sweeper:
+            for run_id in list(self.tables.runs):
+                await client.runs.cancel(run_id)
+        return bool(self.tables.runs)
 
     async def _is_orphan(self, client: BaseDistributedAdapter, header: RunHeader) -> bool:
         """Whether the run's parent ended without it; only a sweeper looks for those."""

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,12 +25,11 @@ HANDLES = st.integers(0, 3)
 Operation = Callable[[LocalDatabase], Any]
 
 
-def header(run_id: str, parent: str | None, status: Any, announced: bool) -> RunHeader:
+def header(run_id: str, parent: str | None, at: float) -> RunHeader:
     reference = ParentReference(parent, "n", 1) if parent is not None else None
     return RunHeader(
-        run_id=run_id, blueprint_id="b", blueprint_hash="h", status=status,
-        is_announced=announced, parent=reference,
-    )  # fmt: skip
+        run_id=run_id, blueprint_id="b", blueprint_hash="h", parent=reference, created_at=at
+    )
 
 
 def in_run(run_id: str, operation: Operation) -> Operation:
@@ -40,17 +40,17 @@ def in_run(run_id: str, operation: Operation) -> Operation:
 def create(run_id: str, parent: str | None, at: float) -> Operation:
     def operation(db: LocalDatabase) -> None:
         if db.get_run(run_id) is None:
-            db.insert_run(header(run_id, parent, "running", False), at)
+            db.insert_run(header(run_id, parent, at), at)
 
     return operation
 
 
-def update(run_id: str, status: str, announced: bool) -> Operation:
+def update(run_id: str, status: str, announced: bool, at: float) -> Operation:
     def operation(db: LocalDatabase) -> None:
         found = db.get_run(run_id)
         assert found is not None
-        parent = found.parent.run_id if found.parent is not None else None
-        db.update_run(header(run_id, parent, status, announced))
+        changed = {"status": status, "is_announced": announced, "ended_at": at}
+        db.update_run(msgspec.structs.replace(found, **changed))
 
     return in_run(run_id, operation)
 
@@ -61,7 +61,8 @@ def take(now: float) -> Operation:
 
 operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(create, RUNS, st.none() | RUNS, TIMES),
-    st.builds(update, RUNS, st.sampled_from(["running", "failed"]), st.booleans()),
+    st.builds(update, RUNS, st.sampled_from(["running", "failed"]), st.booleans(),
+              TIMES),
     st.builds(lambda r: lambda db: db.delete_run(r), RUNS),
     st.builds(lambda r: lambda db: sorted(db.child_ids(r)), RUNS),
     st.builds(
