@@ -8,7 +8,9 @@ from typing import Any
 from flowcraft.engine.activation import END
 from flowcraft.engine.consequences import Arrival, Cell
 from flowcraft.local.coordination import LocalCoordinationStore
-from flowcraft.local.store import LocalQueue, LocalStore, Transactor
+from flowcraft.local.database import Transactor
+from flowcraft.local.queue import LocalQueue
+from flowcraft.local.store import LocalStore
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Outgoing
 from flowcraft.ports.store import Commit, End, Load, NewRun, Propagation, Stalled, Timer

@@ -13,7 +13,7 @@ from flowcraft.clock import SystemClock
 from flowcraft.errors import FlowcraftError
 from flowcraft.local.coordination import LocalCoordinationStore
 from flowcraft.local.database import LocalDatabase
-from flowcraft.local.store import LocalQueue
+from flowcraft.local.queue import LocalQueue
 from flowcraft.ports.contract import decode_job
 from flowcraft.sqlite import SqliteBackend, SqliteSettings
 

@@ -8,7 +8,7 @@ import sqlite3
 from typing import Any
 
 from flowcraft.clock import SystemClock
-from flowcraft.local.store import LocalQueue
+from flowcraft.local.queue import LocalQueue
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Outgoing
 from flowcraft.sqlite import SqliteBackend

@@ -7,11 +7,13 @@ together is in `store.py`, once for all embedded backends.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
 from flowcraft.ports.store import Stalled
 from flowcraft.status import RunHeader
+
+T = TypeVar("T")
 
 
 class JobRow(NamedTuple):
@@ -164,3 +166,9 @@ class LocalDatabase(ABC):
     @abstractmethod
     def drop_expired_keys(self, now: float, limit: int) -> None:
         """Remove keys whose expiry is over; it is no more than tidying up."""
+
+
+class Transactor(Protocol):
+    """Runs a function over the database as one atomic step."""
+
+    async def __call__(self, step: Callable[[LocalDatabase], T], /) -> T: ...
