@@ -8,7 +8,7 @@ import pytest
 
 from flowcraft.engine.record import ErrorInfo
 from flowcraft.local.database import LocalDatabase, TimerRow
-from flowcraft.ports.store import Stalled
+from flowcraft.ports.store import Place, Stalled
 from flowcraft.status import ParentReference, RunHeader
 
 HOSTILE = [
@@ -91,6 +91,24 @@ class TestRuns:
         assert run.get_whole_context("r") == {}
         assert run.get_cells("r2", "n") == {"record": b"1"}
         assert run.get_whole_context("r2") == {"k": b"3"}
+
+
+class TestListing:
+    def test_runs_are_listed_below_a_place(self, db: LocalDatabase) -> None:
+        for run_id, at in (("a", 1.0), ("c", 2.0), ("b", 2.0), ("d", 3.0)):
+            db.insert_run(header(run_id, created_at=at), 10.0)
+        db.update_run(header("c", created_at=2.0, status="failed"))
+
+        def ids(status: Any, before: Place | None, limit: int, blueprint: str | None) -> list[str]:
+            return [run.run_id for run in db.list_runs(status, blueprint, before, limit)]
+
+        for blueprint in (None, "b"):
+            assert ids(None, None, 9, blueprint) == ["d", "c", "b", "a"]
+            assert ids(None, Place(2.0, "c"), 9, blueprint) == ["b", "a"]
+            assert ids(None, Place(2.0, "c"), 1, blueprint) == ["b"]
+            assert ids("running", Place(3.0, "d"), 9, blueprint) == ["b", "a"]
+            assert ids("failed", None, 9, blueprint) == ["c"]
+        assert ids(None, None, 9, "other") == []
 
 
 class TestCellsAndSets:

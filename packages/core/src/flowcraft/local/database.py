@@ -10,8 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
-from flowcraft.ports.store import Stalled
-from flowcraft.status import RunHeader
+from flowcraft.ports.store import Place, Stalled
+from flowcraft.status import ListedStatus, RunHeader
 
 T = TypeVar("T")
 
@@ -55,6 +55,16 @@ class LocalDatabase(ABC):
 
     @abstractmethod
     def child_ids(self, run_id: str) -> Sequence[str]: ...
+
+    @abstractmethod
+    def list_runs(
+        self,
+        status: ListedStatus | None,
+        blueprint_id: str | None,
+        before: Place | None,
+        limit: int,
+    ) -> Sequence[RunHeader]:
+        """Runs by descending place, below a place."""
 
     @abstractmethod
     def delete_run(self, run_id: str) -> None:

@@ -25,13 +25,14 @@ from flowcraft.ports.store import (
     Load,
     Loaded,
     NewRun,
+    Place,
     Propagation,
     RunStore,
     Stalled,
     Timer,
 )
 from flowcraft.ports.transition import Target, Transition, TransitionResult, is_direct, job_for
-from flowcraft.status import RunHeader
+from flowcraft.status import ListedStatus, RunHeader
 
 EXPIRED_KEYS_PER_SWEEP = 1000
 UNSEEN_SWEEPS = 10
@@ -78,6 +79,16 @@ class LocalStore(RunStore):
 
     async def children(self, run_id: str) -> Sequence[str]:
         return await self._transact(lambda db: db.child_ids(run_id))
+
+    async def list_runs(
+        self,
+        *,
+        status: ListedStatus | None,
+        blueprint_id: str | None,
+        before: Place | None,
+        limit: int,
+    ) -> Sequence[RunHeader]:
+        return await self._transact(lambda db: db.list_runs(status, blueprint_id, before, limit))
 
     async def mark_announced(self, run_ids: Sequence[str]) -> None:
         def step(db: LocalDatabase) -> None:

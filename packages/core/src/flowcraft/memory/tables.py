@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flowcraft.local.database import JobRow, LocalDatabase, TimerRow
-from flowcraft.ports.store import Stalled
-from flowcraft.status import RunHeader
+from flowcraft.ports.store import Place, Stalled
+from flowcraft.status import ListedStatus, RunHeader
 
 
 @dataclass(slots=True)
@@ -65,6 +66,23 @@ class MemoryTables(LocalDatabase):
 
     def child_ids(self, run_id: str) -> Sequence[str]:
         return list(self._children.get(run_id, ()))
+
+    def list_runs(
+        self,
+        status: ListedStatus | None,
+        blueprint_id: str | None,
+        before: Place | None,
+        limit: int,
+    ) -> Sequence[RunHeader]:
+        headers = (run.header for run in self.runs.values())
+        found = (
+            header
+            for header in headers
+            if (before is None or _place(header) < before)
+            and status in (None, header.status)
+            and blueprint_id in (None, header.blueprint_id)
+        )
+        return heapq.nlargest(limit, found, key=_place)
 
     def delete_run(self, run_id: str) -> None:
         run = self.runs.pop(run_id, None)
@@ -229,3 +247,7 @@ class MemoryTables(LocalDatabase):
         expired = [k for k, (_, at) in self._keys.items() if at is not None and at <= now]
         for key in expired[:limit]:
             del self._keys[key]
+
+
+def _place(header: RunHeader) -> Place:
+    return Place(header.created_at, header.run_id)

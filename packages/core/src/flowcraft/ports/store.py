@@ -25,7 +25,7 @@ import msgspec
 from flowcraft.engine.consequences import Arrival, Cell
 from flowcraft.engine.record import ErrorInfo
 from flowcraft.ports.contract import JobPayload
-from flowcraft.status import FinalStatus, RunHeader
+from flowcraft.status import FinalStatus, ListedStatus, RunHeader
 
 
 class NewRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +153,13 @@ class Timer(NamedTuple):
     job: JobPayload
 
 
+class Place(NamedTuple):
+    """Where a run stands in a listing; no two runs have the same place."""
+
+    created_at: float
+    run_id: str
+
+
 class Stalled(NamedTuple):
     """A run that nobody has vouched for, and how often the sweeper came by since."""
 
@@ -203,6 +210,24 @@ class RunStore(ABC):
     @abstractmethod
     async def children(self, run_id: str) -> Sequence[str]:
         """List the runs whose parent this one is."""
+
+    @abstractmethod
+    async def list_runs(
+        self,
+        *,
+        status: ListedStatus | None,
+        blueprint_id: str | None,
+        before: Place | None,
+        limit: int,
+    ) -> Sequence[RunHeader]:
+        """List runs by descending place, by an index.
+
+        Args:
+            status: Only those of this status.
+            blueprint_id: Only those that follow this blueprint.
+            before: Only those whose place is smaller.
+            limit: How many at most.
+        """
 
     @abstractmethod
     async def mark_announced(self, run_ids: Sequence[str]) -> None:

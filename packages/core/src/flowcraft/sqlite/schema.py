@@ -42,9 +42,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX runs_to_sweep ON runs (sweep_after, run_id) WHERE is_announced = 0",
         "CREATE INDEX runs_by_parent ON runs (parent, created_at) WHERE parent IS NOT NULL",
-        "CREATE INDEX runs_by_time ON runs (created_at)",
-        "CREATE INDEX runs_by_status ON runs (status, created_at)",
-        "CREATE INDEX runs_by_blueprint ON runs (blueprint_id, created_at)",
+        "CREATE INDEX runs_by_status ON runs (status, created_at, run_id)",
+        "CREATE INDEX runs_by_blueprint ON runs (blueprint_id, status, created_at, run_id)",
         """
         CREATE TABLE cells (
             run_id TEXT NOT NULL,

@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from typing import get_args
 
 import msgspec
 
 from flowcraft.local.database import JobRow, LocalDatabase, TimerRow
-from flowcraft.ports.store import Stalled
-from flowcraft.status import RunHeader
+from flowcraft.ports.store import Place, Stalled
+from flowcraft.status import ListedStatus, RunHeader
 
 REMEMBERED_HEADERS = 4096
 """How many decoded headers are kept at hand."""
+
+_NEWEST = Place(float("inf"), "")
+"""A place above those of all runs."""
+_OF_STATUS = (
+    "SELECT created_at, run_id, header FROM runs WHERE status = ?"
+    " AND (created_at, run_id) < (?, ?) ORDER BY created_at DESC, run_id DESC LIMIT ?"
+)
+_OF_BLUEPRINT = _OF_STATUS.replace("WHERE", "WHERE blueprint_id = ? AND")
 
 _RUN_TABLES = ("runs", "cells", "members", "sets", "context")
 
@@ -76,6 +85,24 @@ class SqliteTables(LocalDatabase):
             "SELECT run_id FROM runs WHERE parent = ? ORDER BY created_at, run_id", (run_id,)
         )
         return [row[0] for row in rows.fetchall()]
+
+    def list_runs(
+        self,
+        status: ListedStatus | None,
+        blueprint_id: str | None,
+        before: Place | None,
+        limit: int,
+    ) -> Sequence[RunHeader]:
+        # One index serves all: of every status as many as are wanted, of which the newest count.
+        rows: list[tuple[float, str, bytes]] = []
+        for wanted in get_args(ListedStatus) if status is None else (status,):
+            below = (wanted, *(before or _NEWEST), limit)
+            if blueprint_id is None:
+                rows += self._execute(_OF_STATUS, below).fetchall()
+            else:
+                rows += self._execute(_OF_BLUEPRINT, (blueprint_id, *below)).fetchall()
+        rows.sort(reverse=True)
+        return [self._decode_header(header) for _, _, header in rows[:limit]]
 
     def delete_run(self, run_id: str) -> None:
         for table in _RUN_TABLES:
