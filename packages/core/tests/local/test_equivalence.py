@@ -71,6 +71,9 @@ operations: st.SearchStrategy[Operation] = st.one_of(
         RUNS, KEYS, KEYS, VALUES,
     ),
     st.builds(lambda r, k: in_run(r, lambda db: db.get_cells(r, k)), RUNS, KEYS),
+    st.builds(lambda r, k, n: in_run(r, lambda db: db.append_journal(r, k, n)), RUNS, KEYS, KEYS),
+    st.builds(lambda r, a, n: in_run(r, lambda db: db.get_journal(r, a, n)),
+              RUNS, HANDLES, HANDLES),
     st.builds(
         lambda r, k, m, t, v: in_run(r, lambda db: db.insert_member(r, k, m, t, v)),
         RUNS, KEYS, KEYS, st.booleans(), st.none() | VALUES,

@@ -83,6 +83,14 @@ class LocalDatabase(ABC):
         """Write a cell if it is absent. Whether it was."""
 
     @abstractmethod
+    def append_journal(self, run_id: str, key: str, name: str) -> None:
+        """Note that a cell was written, after all that was noted of its run before."""
+
+    @abstractmethod
+    def get_journal(self, run_id: str, after: int, limit: int) -> Sequence[tuple[int, str, str]]:
+        """Number, key and name of the cells noted after a number; numbers begin with 1."""
+
+    @abstractmethod
     def get_members(self, run_id: str, key: str) -> Iterable[tuple[str, bool, bytes | None]]: ...
 
     @abstractmethod

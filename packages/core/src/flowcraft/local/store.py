@@ -12,8 +12,9 @@ import msgspec
 
 from flowcraft.clock import Clock
 from flowcraft.engine.activation import END, RUN, is_lanes_key
-from flowcraft.engine.cells import PAYLOAD, RECORD, WINNER
+from flowcraft.engine.cells import FAILED, PAYLOAD, RECORD, WINNER
 from flowcraft.engine.consequences import Arrival, decide
+from flowcraft.errors import RunError
 from flowcraft.local.database import LocalDatabase, TimerRow, Transactor
 from flowcraft.ports.contract import decode_job, encode_job
 from flowcraft.ports.store import (
@@ -21,6 +22,8 @@ from flowcraft.ports.store import (
     Commit,
     CommitResult,
     End,
+    Entry,
+    Journal,
     Lease,
     Load,
     Loaded,
@@ -35,6 +38,8 @@ from flowcraft.ports.transition import Target, Transition, TransitionResult, is_
 from flowcraft.status import ListedStatus, RunHeader
 
 EXPIRED_KEYS_PER_SWEEP = 1000
+JOURNAL_BYTES = 1_000_000
+"""How much of a journal is read in one step, about; records carry the outputs of nodes."""
 UNSEEN_SWEEPS = 10
 """After how many times the first delay a run is swept however busy it is."""
 
@@ -89,6 +94,10 @@ class LocalStore(RunStore):
         limit: int,
     ) -> Sequence[RunHeader]:
         return await self._transact(lambda db: db.list_runs(status, blueprint_id, before, limit))
+
+    async def journal(self, run_id: str, after: str, limit: int) -> Journal:
+        number = _number(after)
+        return await self._transact(lambda db: journal(db, run_id, number, limit))
 
     async def mark_announced(self, run_ids: Sequence[str]) -> None:
         def step(db: LocalDatabase) -> None:
@@ -184,6 +193,12 @@ def _lease_key(run_id: str, key: str) -> str:
     return f"lease/{run_id}/{key}"
 
 
+def _number(cursor: str) -> int:
+    if len(cursor) > 18 or not ((cursor.isascii() and cursor.isdecimal()) or not cursor):
+        raise RunError(f"after={cursor!r}: the cursor of no event")
+    return int(cursor or 0)
+
+
 def _lease(db: LocalDatabase, run_id: str, key: str) -> Lease | None:
     held = db.get_key(_lease_key(run_id, key))
     if held is None:
@@ -232,6 +247,8 @@ def commit(db: LocalDatabase, wanted: Commit, at: float) -> CommitResult:
     guard = wanted.guard
     if not db.insert_cell(run_id, guard.key, guard.name, guard.value):
         return CommitResult(False, db.get_cell(run_id, guard.key, guard.name))
+    if guard.name == RECORD or guard.name.startswith(FAILED):
+        db.append_journal(run_id, guard.key, guard.name)
     for cell in wanted.cells:
         db.insert_cell(run_id, cell.key, cell.name, cell.value)
     for key, value in wanted.context.items():
@@ -240,6 +257,23 @@ def commit(db: LocalDatabase, wanted: Commit, at: float) -> CommitResult:
         status, error = wanted.ends
         finish(db, End(run_id, status, error, at))
     return CommitResult(True)
+
+
+def journal(db: LocalDatabase, run_id: str, after: int, limit: int) -> Journal:
+    """Read what was recorded after a number, as much of it as is well handled at once."""
+    header = db.get_run(run_id)
+    if header is None:
+        return Journal(None)
+    entries: list[Entry] = []
+    size = 0
+    rows = db.get_journal(run_id, after, limit)
+    for number, key, name in rows:
+        if size >= JOURNAL_BYTES:
+            return Journal(header, tuple(entries), is_all=False)
+        value = db.get_cell(run_id, key, name) or b""
+        size += len(value)
+        entries.append(Entry(str(number), key, name, value))
+    return Journal(header, tuple(entries), is_all=len(rows) < limit)
 
 
 def propagate(db: LocalDatabase, wanted: Propagation) -> tuple[Arrived, ...] | None:

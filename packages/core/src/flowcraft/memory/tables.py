@@ -25,6 +25,7 @@ class _Run:
     cells: dict[str, dict[str, bytes]] = field(default_factory=dict)
     sets: dict[str, _Set] = field(default_factory=dict)
     context: dict[str, bytes] = field(default_factory=dict)
+    journal: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -107,6 +108,13 @@ class MemoryTables(LocalDatabase):
             return False
         cells[name] = value
         return True
+
+    def append_journal(self, run_id: str, key: str, name: str) -> None:
+        self.runs[run_id].journal.append((key, name))
+
+    def get_journal(self, run_id: str, after: int, limit: int) -> Sequence[tuple[int, str, str]]:
+        found = self.runs[run_id].journal[after : after + limit]
+        return [(number, key, name) for number, (key, name) in enumerate(found, after + 1)]
 
     def get_members(self, run_id: str, key: str) -> Iterable[tuple[str, bool, bytes | None]]:
         found = self.runs[run_id].sets.get(key)

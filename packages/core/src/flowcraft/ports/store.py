@@ -167,6 +167,35 @@ class Stalled(NamedTuple):
     sweeps: int
 
 
+class Entry(NamedTuple):
+    """A record, or the note of a failed attempt, as it was committed.
+
+    Attributes:
+        cursor: Its place in the journal of its run, opaque.
+        key: The activation.
+        name: The cell.
+    """
+
+    cursor: str
+    key: str
+    name: str
+    value: bytes
+
+
+class Journal(NamedTuple):
+    """What was committed to a run, in that order.
+
+    Attributes:
+        header: None if there is no such run. Read before the entries or in the same step, so
+            that nothing can be missing after the last entry of a run that was over.
+        is_all: Whether these entries are the last that there were then.
+    """
+
+    header: RunHeader | None
+    entries: tuple[Entry, ...] = ()
+    is_all: bool = True
+
+
 class RunStore(ABC):
     """See the module's text for what is guaranteed."""
 
@@ -228,6 +257,26 @@ class RunStore(ABC):
             before: Only those whose place is smaller.
             limit: How many at most.
         """
+
+    async def journal(self, run_id: str, after: str, limit: int) -> Journal | None:
+        """Read records and failed attempts of a run in the order of their commits.
+
+        This default says that the store keeps no such order; the events of a run are then told
+        from its records, and who goes on after a cursor gets all of them again.
+
+        Args:
+            run_id: The run.
+            after: The cursor of the last entry that was read; empty for none.
+            limit: How many entries at most; there may be fewer, and more to come.
+
+        Returns:
+            The entries after the cursor; None if the store keeps no order.
+
+        Raises:
+            RunError: The cursor is none.
+        """
+        del run_id, after, limit
+        return None
 
     @abstractmethod
     async def mark_announced(self, run_ids: Sequence[str]) -> None:

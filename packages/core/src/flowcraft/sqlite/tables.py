@@ -27,7 +27,7 @@ _OF_STATUS = (
 )
 _OF_BLUEPRINT = _OF_STATUS.replace("WHERE", "WHERE blueprint_id = ? AND")
 
-_RUN_TABLES = ("runs", "cells", "members", "sets", "context")
+_RUN_TABLES = ("runs", "cells", "members", "sets", "context", "journal")
 
 
 class SqliteTables(LocalDatabase):
@@ -132,6 +132,20 @@ class SqliteTables(LocalDatabase):
             (run_id, key, name, value),
         )
         return added.rowcount == 1
+
+    def append_journal(self, run_id: str, key: str, name: str) -> None:
+        self._execute(
+            "INSERT INTO journal (run_id, number, key, name)"
+            " SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3 FROM journal WHERE run_id = ?1",
+            (run_id, key, name),
+        )
+
+    def get_journal(self, run_id: str, after: int, limit: int) -> Sequence[tuple[int, str, str]]:
+        return self._execute(
+            "SELECT number, key, name FROM journal WHERE run_id = ? AND number > ?"
+            " ORDER BY number LIMIT ?",
+            (run_id, after, limit),
+        ).fetchall()
 
     def get_members(self, run_id: str, key: str) -> Iterable[tuple[str, bool, bytes | None]]:
         rows = self._execute(
