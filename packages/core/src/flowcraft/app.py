@@ -61,6 +61,7 @@ class Flowcraft:
         sweep_interval_seconds: How often a worker looks for runs that nobody moves.
         max_deliveries: Counted deliveries of one attempt before its activation fails.
         missing_seconds: How long an activation waits for a worker that has its node.
+        retention_seconds: How long a run is kept after its end; None keeps it for ever.
         drain_seconds: How long a worker lets nodes finish after it was told to stop.
         clock: Time and chance.
         settings: Options of the adapter, such as `lease_seconds`.
@@ -86,6 +87,7 @@ class Flowcraft:
         sweep_interval_seconds: float = 30.0,
         max_deliveries: int = 5,
         missing_seconds: float = DAY_SECONDS,
+        retention_seconds: float | None = 7 * DAY_SECONDS,
         drain_seconds: float = 30.0,
         clock: Clock | None = None,
         **settings: Any,
@@ -104,10 +106,15 @@ class Flowcraft:
             raise SettingsError(
                 f"sweep_interval_seconds={sweep_interval_seconds!r}: a number above 0"
             )
+        if retention_seconds is not None and not retention_seconds > 0:
+            raise SettingsError(
+                f"retention_seconds={retention_seconds!r}: a number above 0, or None to keep runs"
+            )
         self._options: dict[str, Any] = {
             "sweep_interval_seconds": sweep_interval_seconds,
             "max_deliveries": _at_least_one("max_deliveries", max_deliveries),
             "missing_seconds": missing_seconds,
+            "retention_seconds": retention_seconds,
         }
         self._clock = clock or SystemClock()
         self._book = BlueprintBook(self._expressions, self.registry)
@@ -223,6 +230,7 @@ class Flowcraft:
         run_id: str | None = None,
         idempotency_key: str | None = None,
         deadline_seconds: float | None = None,
+        delay_seconds: float = 0.0,
     ) -> RunHandle:
         """Start a run.
 
@@ -231,14 +239,16 @@ class Flowcraft:
             payload: The input of its start nodes; the keys of a mapping are context keys too.
             run_id: Its id, 1 to 200 bytes without "/"; a fresh one if not given.
             idempotency_key: Submitting again with the same key gives the same run.
-            deadline_seconds: When it fails if it has not ended; the blueprint's own if not given.
+            deadline_seconds: When it fails if it has not ended, counted from its start; the
+                blueprint's own if not given.
+            delay_seconds: How long nothing of it starts.
 
         Raises:
             UnknownBlueprintError: Nobody added the blueprint.
             BlueprintError: It names nodes or subflows that nobody registered.
             ValueNotStorableError: The payload is not strict JSON.
             IdempotencyConflictError: The run exists, with another blueprint or payload.
-            RunError: The id or the deadline does not fit.
+            RunError: The id, the deadline or the delay does not fit.
         """
         connection = await self._connect()
         run_id = await connection.submitter.submit(
@@ -247,6 +257,7 @@ class Flowcraft:
             run_id=run_id,
             idempotency_key=idempotency_key,
             deadline_seconds=deadline_seconds,
+            delay_seconds=delay_seconds,
         )
         return self.run(run_id)
 

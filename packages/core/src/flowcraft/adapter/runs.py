@@ -94,7 +94,10 @@ class Runs:
         return max(running or mine, key=lambda header: header.created_at).run_id
 
     async def start(self, run_id: str) -> None:
-        """Send a job for every start node that has no record, and for the deadline."""
+        """Send a job for every start node that has no record, and for the deadline.
+
+        Where the run starts later, whoever takes such a job puts it off until then.
+        """
         parts = self._parts
         run = await parts.view(run_id)
         if run is None or run.header.is_over:
@@ -152,7 +155,7 @@ class Runs:
         now = self._parts.clock.now()
         if header.deadline_at is None or now < header.deadline_at:
             return False
-        allowed = header.deadline_at - header.created_at
+        allowed = header.deadline_at - header.began_at
         error = ErrorInfo(
             node="", message=f"the run took longer than its {allowed:g} s",
             type=RunDeadlineError.__name__,

@@ -75,8 +75,15 @@ class SqliteTables(LocalDatabase):
 
     def update_run(self, header: RunHeader) -> None:
         self._execute(
-            "UPDATE runs SET header = ?, status = ?, is_announced = ? WHERE run_id = ?",
-            (self._encode_header(header), header.status, header.is_announced, header.run_id),
+            "UPDATE runs SET header = ?, status = ?, is_announced = ?, expires_from = ?"
+            " WHERE run_id = ?",
+            (
+                self._encode_header(header),
+                header.status,
+                header.is_announced,
+                header.expires_from,
+                header.run_id,
+            ),
         )
         self.has_news = True
 
@@ -103,6 +110,13 @@ class SqliteTables(LocalDatabase):
                 rows += self._execute(_OF_BLUEPRINT, (blueprint_id, *below)).fetchall()
         rows.sort(reverse=True)
         return [self._decode_header(header) for _, _, header in rows[:limit]]
+
+    def expired(self, before: float, limit: int) -> Sequence[str]:
+        rows = self._execute(
+            "SELECT run_id FROM runs WHERE expires_from < ? ORDER BY expires_from, run_id LIMIT ?",
+            (before, limit),
+        )
+        return [row[0] for row in rows.fetchall()]
 
     def delete_run(self, run_id: str) -> None:
         for table in _RUN_TABLES:
@@ -135,8 +149,8 @@ class SqliteTables(LocalDatabase):
 
     def append_journal(self, run_id: str, key: str, name: str) -> None:
         self._execute(
-            "INSERT INTO journal (run_id, number, key, name)"
-            " SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3 FROM journal WHERE run_id = ?1",
+            "INSERT INTO journal (run_id, number, key, name) VALUES (?1,"
+            " 1 + coalesce((SELECT max(number) FROM journal WHERE run_id = ?1), 0), ?2, ?3)",
             (run_id, key, name),
         )
 
