@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from flowcraft.blueprint import Blueprint
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from flowcraft.client.connection import Connection
     from flowcraft.client.handle import RunHandle
     from flowcraft.memory.adapter import MemoryBackend
-    from flowcraft.status import RunPage, Status
+    from flowcraft.status import RunPage, RunResult, Status
     from flowcraft.worker import Worker
 
 ImplementationT = TypeVar("ImplementationT", bound=Callable[..., Any])
@@ -298,6 +298,40 @@ class Flowcraft:
             limit=limit,
             after=after,
         )
+
+    async def as_completed(
+        self, runs: Iterable[RunHandle | str], timeout: float | None = None
+    ) -> AsyncIterator[RunResult]:
+        """Give the result of each of many runs once, in the order in which they end.
+
+        All of them are waited for together, so that a thousand cost little more than one.
+
+        Args:
+            runs: Their handles or ids.
+            timeout: Until when all of them must have ended, in seconds; None waits for ever.
+
+        Raises:
+            UnknownRunError: One of them was never submitted, or was purged.
+            RunNotFinishedError: Some had not ended in time; the results of others were given.
+        """
+        from flowcraft.client.waiting import ends
+
+        adapter = await self.adapter()
+        run_ids = [run if isinstance(run, str) else run.run_id for run in runs]
+        async with aclosing(ends(adapter, run_ids, timeout_seconds=timeout)) as ended:
+            async for header in ended:
+                yield await adapter.runs.result_of(header.run_id)
+
+    async def results(
+        self, runs: Iterable[RunHandle | str], timeout: float | None = None
+    ) -> list[RunResult]:
+        """Wait for many runs, and give their results in the order of the runs.
+
+        Args and errors are those of `as_completed`.
+        """
+        run_ids = [run if isinstance(run, str) else run.run_id for run in runs]
+        found = {result.run_id: result async for result in self.as_completed(run_ids, timeout)}
+        return [found[run_id] for run_id in run_ids]
 
     # -- connecting
 
