@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -22,7 +22,7 @@ from flowcraft.blueprint import Blueprint
 from flowcraft.builder import Flow
 from flowcraft.client.book import BlueprintBook
 from flowcraft.clock import Clock, SystemClock
-from flowcraft.errors import SettingsError
+from flowcraft.errors import FlowcraftError, SettingsError
 from flowcraft.expressions import Expressions
 from flowcraft.nodes import NodeRegistry
 from flowcraft.nodes import node as with_options
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from flowcraft.adapters import AdapterSettings, AdapterSpec
     from flowcraft.client.connection import Connection
     from flowcraft.client.handle import RunHandle
+    from flowcraft.client.sync import SyncFlowcraft
     from flowcraft.memory.adapter import MemoryBackend
     from flowcraft.status import RunPage, RunResult, Status
     from flowcraft.worker import Worker
@@ -301,7 +302,7 @@ class Flowcraft:
 
     async def as_completed(
         self, runs: Iterable[RunHandle | str], timeout: float | None = None
-    ) -> AsyncIterator[RunResult]:
+    ) -> AsyncGenerator[RunResult, None]:
         """Give the result of each of many runs once, in the order in which they end.
 
         All of them are waited for together, so that a thousand cost little more than one.
@@ -377,6 +378,18 @@ class Flowcraft:
             elif adapter is not None or url is not None:
                 raise SettingsError("it is connected already; aclose() it first")
             return self._connection
+
+    def sync(self) -> SyncFlowcraft:
+        """Open the door for scripts, whose methods block: `with app.sync() as door: ...`.
+
+        Raises:
+            FlowcraftError: An event loop runs in this thread, or the application is connected.
+        """
+        from flowcraft.client.sync import SyncFlowcraft
+
+        if self._connection is not None:
+            raise FlowcraftError("the application is connected in an event loop; aclose() it first")
+        return SyncFlowcraft(self)
 
     # -- workers
 

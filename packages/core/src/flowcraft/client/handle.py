@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -75,7 +75,7 @@ class RunHandle:
         """
         return await status_of(await self._connect(), self.run_id)
 
-    async def events(self, after: str | None = None) -> AsyncIterator[RunEvent]:
+    async def events(self, after: str | None = None) -> AsyncGenerator[RunEvent, None]:
         """Give what happens in the run as it happens, from its beginning to its end.
 
         What was recorded is told at least once, in an order in which it can have happened. The
