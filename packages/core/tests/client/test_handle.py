@@ -89,6 +89,22 @@ async def test_whoever_waits_longer_than_a_run_takes_is_woken_by_its_end(start, 
         assert [result.output for result in await asyncio.gather(*waiting)] == ["x"] * 3
 
 
+async def test_an_end_that_comes_while_one_looks_is_not_slept_over(start, app, monkeypatch):
+    run = await start(lambda flow: flow.wait("approve"))
+    adapter = await app.adapter()
+    headers = adapter.ports.store.headers
+
+    async def looked_too_early(run_ids):
+        found = await headers(run_ids)
+        monkeypatch.undo()
+        await run.cancel()
+        monkeypatch.setattr(adapter.waker, "wait", lambda seconds: pytest.fail("slept over it"))
+        return found
+
+    monkeypatch.setattr(adapter.ports.store, "headers", looked_too_early)
+    assert (await run.result(timeout=30)).status == "cancelled"
+
+
 async def test_a_handle_is_found_again_by_its_id(start, app, working):
     run = await start(lambda flow: flow.node(echo, uses="echo"), 7)
     async with working(app):
@@ -99,6 +115,34 @@ async def test_a_handle_is_found_again_by_its_id(start, app, working):
 async def test_asking_for_a_run_that_nobody_submitted_says_so(app, ask):
     with pytest.raises(UnknownRunError, match="nobody"):
         await getattr(app.run("nobody"), ask)()
+
+
+# -- events
+
+
+async def test_events_come_while_the_run_goes_on_and_end_with_it(start, app, working, gate):
+    def build(flow):
+        flow.edge(
+            flow.node(gate.pass_through, uses="gate", id="gate"), flow.node(echo, uses="echo")
+        )
+
+    run = await start(build, "x")
+    async with working(app):
+        events = run.events()
+        first = asyncio.ensure_future(anext(events))
+        await gate.reached.wait()
+        assert not first.done()
+        gate.opened.set()
+        heard = [await first, *[event async for event in events]]
+    assert [(event.kind, event.node) for event in heard] == [
+        ("finished", "gate"),
+        ("finished", "echo"),
+        ("ended", ""),
+    ]
+    rest = [event async for event in app.run(run.run_id).events(after=heard[0].cursor)]
+    assert rest == heard[1:]
+    with pytest.raises(UnknownRunError, match="nobody"):
+        await anext(app.run("nobody").events())
 
 
 # -- status

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from flowcraft.local.database import LocalDatabase, TimerRow
 from flowcraft.memory.tables import MemoryTables
+from flowcraft.ports.store import Place
 from flowcraft.sqlite import schema
 from flowcraft.sqlite.tables import SqliteTables
 from flowcraft.status import ParentReference, RunHeader
@@ -70,6 +71,9 @@ operations: st.SearchStrategy[Operation] = st.one_of(
         RUNS, KEYS, KEYS, VALUES,
     ),
     st.builds(lambda r, k: in_run(r, lambda db: db.get_cells(r, k)), RUNS, KEYS),
+    st.builds(lambda r, k, n: in_run(r, lambda db: db.append_journal(r, k, n)), RUNS, KEYS, KEYS),
+    st.builds(lambda r, a, n: in_run(r, lambda db: db.get_journal(r, a, n)),
+              RUNS, HANDLES, HANDLES),
     st.builds(
         lambda r, k, m, t, v: in_run(r, lambda db: db.insert_member(r, k, m, t, v)),
         RUNS, KEYS, KEYS, st.booleans(), st.none() | VALUES,
@@ -91,6 +95,10 @@ operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(lambda r, t, s: lambda db: db.set_sweep(r, t, by_sweeper=s),
               RUNS, TIMES, st.booleans()),
     st.builds(lambda t, n: lambda db: db.stalled(t, n), TIMES, st.integers(0, 4)),
+    st.builds(lambda t, n: lambda db: db.expired(t, n), TIMES, st.integers(0, 4)),
+    st.builds(lambda s, b, p, n: lambda db: db.list_runs(s, b, p, n),
+              st.sampled_from([None, "running", "failed"]), st.sampled_from([None, "b", "c"]),
+              st.none() | st.builds(Place, TIMES, RUNS), st.integers(0, 4)),
     st.builds(lambda k, t, j: lambda db: db.set_timer(TimerRow(k, t, j)), KEYS, TIMES, VALUES),
     st.builds(lambda t: lambda db: sorted(db.due_timers(t, 1000)), TIMES),
     st.builds(lambda k, t: lambda db: db.clear_timer(k, t), KEYS, TIMES),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 from flowcraft.adapter.base import BaseDistributedAdapter
+from flowcraft.client.events import run_events
 from flowcraft.client.explain import Explanation, explain, status_of
 from flowcraft.client.waiting import no_run, wait_for_end
 from flowcraft.errors import UnknownRunError
+from flowcraft.events import RunEvent
 from flowcraft.status import ResumeOutcome, RunResult, Status
 
 
@@ -43,6 +46,24 @@ class RunHandle:
         await wait_for_end(adapter, self.run_id, timeout_seconds=timeout)
         return await adapter.runs.result_of(self.run_id)
 
+    async def output(self, node_id: str, scope: str = "") -> Any:
+        """Read the output of a node that is over, whether or not the run is.
+
+        A skipped node gives None; one that failed gives the output of its fallback.
+
+        Args:
+            node_id: The node; `SUBFLOW/NODE` names one inside a child.
+            scope: Which iteration or item of it, such as `/3` or `/#7`. Without it, a node of a
+                loop means its last iteration, once the loop has ended.
+
+        Raises:
+            UnknownRunError: No such run, or it was purged.
+            RunError: The run has no such node, or the node no such scope.
+            NoOutputError: It has not been recorded, or it failed for good.
+        """
+        adapter = await self._connect()
+        return await adapter.runs.output_of(self.run_id, node_id, scope)
+
     async def status(self) -> Status:
         """Ask how the run stands.
 
@@ -53,6 +74,26 @@ class RunHandle:
             UnknownRunError: No such run, or it was purged.
         """
         return await status_of(await self._connect(), self.run_id)
+
+    async def events(self, after: str | None = None) -> AsyncGenerator[RunEvent, None]:
+        """Give what happens in the run as it happens, from its beginning to its end.
+
+        What was recorded is told at least once, in an order in which it can have happened. The
+        iterator ends after the event that the run ended; the events of child runs are told by
+        their own handles.
+
+        Args:
+            after: The cursor of an event: goes on after it, in another process too. A store
+                that keeps no order begins again.
+
+        Raises:
+            UnknownRunError: No such run, or it was purged meanwhile.
+            RunError: `after` is the cursor of no event.
+        """
+        adapter = await self._connect()
+        async with aclosing(run_events(adapter, self.run_id, after=after)) as events:
+            async for event in events:
+                yield event
 
     async def explain(self) -> Explanation:
         """Work out why the run is where it is, activation by activation.
