@@ -26,6 +26,11 @@ class LocalRun:
         """Id of the run."""
         return self._driver.run_id
 
+    @property
+    def retry_of(self) -> str | None:
+        """Id of the run that this one goes on from."""
+        return self._driver.retry_of
+
     async def result(self) -> RunResult:
         """Wait until the run has ended, and give how.
 
@@ -73,6 +78,21 @@ class LocalRun:
         for node in path:
             driver = _last_child(driver, node)
         return driver.resume(action, output, name if node_id is not None else None, scope)
+
+    def retry(self, run_id: str | None = None) -> LocalRun:
+        """Start a new run that goes on from what this one recorded before it ended.
+
+        What completed is not executed again; what failed or was never reached is.
+
+        Args:
+            run_id: The new run's id; a fresh one if not given.
+
+        Raises:
+            RunError: It has not ended, or is a child; or the new id does not fit.
+        """
+        driver = self._driver.retry(run_id)
+        driver.start()
+        return LocalRun(driver)
 
     def open_waits(self) -> list[str]:
         """Node and scope of each wait of this run that a resume would wake now."""
