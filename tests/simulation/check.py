@@ -35,7 +35,10 @@ class ObservedRecord:
 
 @dataclass(slots=True, kw_only=True)
 class Observed:
-    """One ended run. `records` by activation key, `children` by that key and the attempt."""
+    """One ended run. `records` by activation key, `children` by that key and the attempt.
+
+    A run that retries another one names it in `retry_of`.
+    """
 
     status: Literal["completed", "failed", "cancelled"]
     output: Any = None
@@ -43,6 +46,8 @@ class Observed:
     errors: list[dict[str, Any]] = field(default_factory=list)
     records: dict[str, ObservedRecord] = field(default_factory=dict)
     children: dict[tuple[str, int], Observed] = field(default_factory=dict)
+    run_id: str = ""
+    retry_of: str | None = None
 
 
 def check(case: Case, observed: Observed, *, may_be_cancelled: bool = False) -> list[str]:

@@ -15,11 +15,12 @@ def draw(seed: int, *, is_traced: bool = False) -> Setup:
     """The simulated run of a seed: the same for the same seed."""
     dice = random.Random(f"setup {seed}")
     mode = dice.choice(MODES)
-    return Setup(
+    plan = _plan(dice, mode)
+    setup = Setup(
         case=generate(seed),
         seed=seed,
         mode=mode,
-        plan=_plan(dice, mode),
+        plan=plan,
         workers=dice.choice((1, 2, 3, 3)),
         has_delays=dice.random() < 0.6,
         longest_unacknowledged_seconds=(
@@ -29,6 +30,11 @@ def draw(seed: int, *, is_traced: bool = False) -> Setup:
         is_purged=mode != "contract" and dice.random() < 0.15,
         is_traced=is_traced,
     )
+    # Where a cancelled run may lack context writes, one that goes on from it may do so too.
+    if dice.random() < 0.2 and not setup.is_purged and (mode != "contract" or plan == FaultPlan()):
+        setup.is_retried = True
+        setup.cancel_at = dice.choice((None, dice.random(), dice.random() * 10))
+    return setup
 
 
 def _plan(dice: random.Random, mode: Mode) -> FaultPlan:

@@ -17,6 +17,8 @@ RecordsOf = Callable[[str], Mapping[str, Record]]
 async def observe(adapter: BaseDistributedAdapter, run_id: str, records_of: RecordsOf) -> Observed:
     """Read what there is to know of an ended run."""
     result = await adapter.runs.result_of(run_id)
+    (own,) = await adapter.ports.store.headers([run_id])
+    assert own is not None
     records = {
         key: await _observed_record(adapter, run_id, record)
         for key, record in records_of(run_id).items()
@@ -32,6 +34,7 @@ async def observe(adapter: BaseDistributedAdapter, run_id: str, records_of: Reco
     return Observed(
         status=result.status, output=result.output, context=result.context,
         errors=[_error(error) for error in result.errors], records=records, children=children,
+        run_id=run_id, retry_of=own.retry_of,
     )  # fmt: skip
 
 

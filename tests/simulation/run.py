@@ -68,7 +68,7 @@ def simulate(setup: Setup) -> tuple[Ended | None, list[str]]:
         return None, [traceback.format_exc(limit=-8)]
     problems = list(ended.problems)
     if ended.observed is not None:
-        is_cancelled = setup.cancel_at is not None
+        is_cancelled = setup.cancel_at is not None and not setup.is_retried
         problems += check(setup.case, ended.observed, may_be_cancelled=is_cancelled)
         if _may_lose_writes(setup, ended):
             problems = [one for one in problems if "context" not in one]

@@ -118,6 +118,8 @@ async def observe(run: LocalRun) -> Observed:
         errors=[shown(error) for error in result.errors],
         records={key: recorded(run, record) for key, record in run.records().items()},
         children={place: await observe(child) for place, child in run.children().items()},
+        run_id=run.run_id,
+        retry_of=run.retry_of,
     )
 
 

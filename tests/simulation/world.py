@@ -27,11 +27,13 @@ from tests.simulation.case import Case
 from tests.simulation.check import Observed
 from tests.simulation.faults import FaultPlan, Faults, Gate
 from tests.simulation.observe import observe
+from tests.simulation.retried import not_taken_over, together, unused
 from tests.simulation.signals import Outside, descendants
 from tests.simulation.sim_store import SimAdapter, SimTables
 
 Mode = Literal["fused", "split", "contract"]
 RUN_ID = "run"
+RETRY_ID = "again"
 LEASE_SECONDS = 10.0
 SWEEP_SECONDS = 20.0
 NEVER_SECONDS = 1e9
@@ -75,6 +77,8 @@ class Setup:
         most_messages: How many messages the run may send in all.
         is_calm: Nobody dies, stands still or fails to answer: no message may come back.
         early_at: When the early signals are sent; 0 is before the run starts.
+        is_retried: When the run has ended, it is retried, under the same faults; both together
+            are what is observed.
     """
 
     case: Case
@@ -92,6 +96,7 @@ class Setup:
     longest_seconds: float = 100_000.0
     cancel_at: float | None = None
     is_purged: bool = False
+    is_retried: bool = False
     is_traced: bool = False
 
 
@@ -200,36 +205,60 @@ class World:
         client = self.adapter("client", gate)
         for _ in range(self.setup.workers):
             self.start_worker()
-        outside = await self._submit(client)
-        loop = asyncio.get_running_loop()
-        while not await self._is_over(client):
-            if loop.time() > self.setup.longest_seconds:
-                return self._ended(None, ["the run did not end"])
-            if self._is_flooded():
-                return self._ended(None, [f"the run sent {self.tables.sent} messages"])
-            if self.setup.cancel_at is not None and loop.time() >= self.setup.cancel_at:
-                await client.runs.cancel(RUN_ID)
-            await outside.answer()
-            often = self.setup.case.signals or self.setup.cancel_at is not None
-            await asyncio.sleep((0.5 if often else 2.0) if loop.time() < 20 else 10)
+        wrong = await self._until_over(client, await self._submit(client), RUN_ID)
+        if wrong:
+            return self._ended(None, wrong)
         observed = await self._observe(client, RUN_ID)
         untold = await self._untold(client, observed)
+        retried: Observed | None = None
+        if self.setup.is_retried:
+            outside = await self._retry(client, observed)
+            wrong = await self._until_over(client, outside, RETRY_ID)
+            if wrong:
+                return self._ended(None, wrong)
+            retried = await self._observe(client, RETRY_ID)
         if self.setup.is_purged:
             await client.runs.purge(RUN_ID)
         while self._is_busy():
-            if loop.time() > 2 * self.setup.longest_seconds:
+            if asyncio.get_running_loop().time() > 3 * self.setup.longest_seconds:
                 return self._ended(observed, ["the run ended, and its messages did not"])
             await asyncio.sleep(10)
+        loop = asyncio.get_running_loop()
         patience = loop.time() + ORPHAN_SECONDS
         while await self._has_orphans(client):
             if loop.time() > patience:
                 break
             await asyncio.sleep(10)
-        return self._ended(observed, [*untold, *await self._look_again(client, observed)])
+        problems = [*untold, *await self._look_again(client, observed)]
+        if retried is not None:
+            problems += await self._look_again(client, retried)
+            observed = await self._observe(client, RUN_ID)  # with children made too late
+            problems += not_taken_over(self.setup.case, observed, retried, self.executions)
+            observed = together(observed, retried)
+        return self._ended(observed, problems)
 
-    async def _is_over(self, client: BaseDistributedAdapter) -> bool:
-        """Whether the run and all below it ended and were announced."""
-        for run_id in [RUN_ID, *await descendants(client, RUN_ID)]:
+    async def _until_over(
+        self, client: BaseDistributedAdapter, outside: Outside, run_id: str
+    ) -> list[str]:
+        """Answer waits until a run is over; why that does not come."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        while not await self._is_over(client, run_id):
+            if loop.time() - started > self.setup.longest_seconds:
+                return [f"{run_id} did not end"]
+            if self._is_flooded():
+                return [f"{run_id} sent {self.tables.sent} messages"]
+            cancel_at = self.setup.cancel_at
+            if run_id == RUN_ID and cancel_at is not None and loop.time() >= cancel_at:
+                await client.runs.cancel(run_id)
+            await outside.answer()
+            often = self.setup.case.signals or cancel_at is not None
+            await asyncio.sleep((0.5 if often else 2.0) if loop.time() - started < 20 else 10)
+        return []
+
+    async def _is_over(self, client: BaseDistributedAdapter, root: str) -> bool:
+        """Whether a run and all below it ended and were announced."""
+        for run_id in [root, *await descendants(client, root)]:
             (header,) = await client.ports.store.headers([run_id])
             if header is None or (header.is_over and header.is_announced):
                 continue
@@ -241,7 +270,8 @@ class World:
     async def _has_orphans(self, client: BaseDistributedAdapter) -> bool:
         """Whether a worker that woke up late made a child that nobody has removed yet."""
         if not self.setup.is_purged:
-            return not await self._is_over(client)
+            roots = [RUN_ID, RETRY_ID] if self.setup.is_retried else [RUN_ID]
+            return not all([await self._is_over(client, root) for root in roots])
         if not self.setup.has_sweeper:
             for run_id in list(self.tables.runs):
                 await client.runs.cancel(run_id)
@@ -261,7 +291,7 @@ class World:
             problems.append("a message came back, and nobody had died")
         if self.setup.is_purged:
             problems += [f"{run_id} came back after the purge" for run_id in self.tables.runs]
-        elif _with_some_life(await self._observe(client, RUN_ID)) != _with_some_life(first):
+        elif _with_some_life(await self._observe(client, first.run_id)) != _with_some_life(first):
             problems.append("what is known of the run, or its context, changed after its end")
         return problems
 
@@ -306,6 +336,16 @@ class World:
         else:
             await outside.send_early()
         await client.runs.start(RUN_ID)
+        return outside
+
+    async def _retry(self, client: BaseDistributedAdapter, first: Observed) -> Outside:
+        """Retry the run; what it was sent early and did not use is sent again."""
+        case = self.setup.case
+        await client.runs.retry(RUN_ID, RETRY_ID)
+        early = unused(case, first)
+        rest = [signal for signal in case.signals if not signal.early or signal in early]
+        outside = Outside(client, RETRY_ID, replace(case, signals=rest))
+        await outside.send_early()
         return outside
 
     def _send_early(self, outside: Outside) -> None:

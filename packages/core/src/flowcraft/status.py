@@ -35,6 +35,7 @@ class RunHeader(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         blueprints: Content hashes of the blueprint and of all its subflows, by id.
         deadline_at: Seconds since the epoch, or None.
         error: Why the run failed.
+        retry_of: The run that this one retries: it goes on from that one's records.
     """
 
     run_id: str
@@ -50,6 +51,7 @@ class RunHeader(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     parent: ParentReference | None = None
     error: ErrorInfo | None = None
     fingerprint: str = ""
+    retry_of: str | None = None
 
     @property
     def is_over(self) -> bool:

@@ -134,7 +134,8 @@ def test_a_run_that_is_not_told_whole_says_so():
 def test_an_ended_run_says_when_and_why():
     run = Explanation(
         run_id="r", blueprint_id="b", status="failed", created_at=0.0, ended_at=60.0,
-        parent="above", error=ErrorInfo(node="", message="too late", type="RunDeadlineError"),
+        parent="above", retry_of="before",
+        error=ErrorInfo(node="", message="too late", type="RunDeadlineError"),
     )  # fmt: skip
     assert list(run_lines(run, now=100.0)) == [
         "run r  failed",
@@ -142,6 +143,7 @@ def test_an_ended_run_says_when_and_why():
         "  submitted  1970-01-01 00:00:00 UTC, 100 s ago",
         "  ended      1970-01-01 00:01:00 UTC, after 60 s",
         "  child of   above",
+        "  retry of   before",
         "  error      the run: RunDeadlineError: too late",
     ]
 

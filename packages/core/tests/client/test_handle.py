@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from flowcraft import Flowcraft, NonRetryableError, create_flow
-from flowcraft.errors import AmbiguousResumeError, RunNotFinishedError, UnknownRunError
+from flowcraft.errors import AmbiguousResumeError, RunError, RunNotFinishedError, UnknownRunError
 
 
 async def echo(value):
@@ -367,3 +367,61 @@ async def test_a_resume_that_could_mean_several_waits_lists_them(start, app, wor
         await until_status(run, "waiting")
         with pytest.raises(AmbiguousResumeError, match="first, second"):
             await run.resume()
+
+
+# --- retrying ----------------------------------------------------------------------------------
+
+
+async def test_a_retry_goes_on_from_what_the_run_recorded(app, working):
+    called = []
+    is_broken = True
+
+    async def first(value):
+        called.append("first")
+        return value
+
+    async def second(value):
+        called.append("second")
+        if is_broken:
+            raise ValueError("not today")
+        return value
+
+    flow = create_flow("flow")
+    flow.edge(flow.node(first, uses="first"), flow.node(second, uses="second"))
+    app.add(flow)
+    async with working(app):
+        run = await app.submit("flow", 7)
+        assert (await run.result(timeout=30)).status == "failed"
+        is_broken = False
+        again = await run.retry()
+        assert again.run_id != run.run_id
+        assert (await again.result(timeout=30)).output == 7
+        assert called == ["first", "second", "second"]
+        assert (await again.explain()).retry_of == run.run_id
+        assert (await run.explain()).retry_of == ""
+        assert (await run.status()) == "failed"
+
+
+async def test_a_retry_may_be_given_its_id(app, working):
+    flow = create_flow("flow")
+    flow.node(echo)
+    app.add(flow)
+    async with working(app):
+        run = await app.submit("flow", 7)
+        await run.result(timeout=30)
+        again = await run.retry("again")
+        assert again.run_id == "again"
+        assert (await (await run.retry("again")).result(timeout=30)).output == 7
+        with pytest.raises(RunError, match="run id 'a/b'"):
+            await run.retry("a/b")
+
+
+async def test_what_cannot_be_retried_says_why(app):
+    flow = create_flow("flow")
+    flow.node(echo)
+    app.add(flow)
+    run = await app.submit("flow", 7)
+    with pytest.raises(RunError, match=r"has not ended\. Cancel it first, or wait"):
+        await run.retry()
+    with pytest.raises(UnknownRunError, match="nobody"):
+        await app.run("nobody").retry()

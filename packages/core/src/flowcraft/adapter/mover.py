@@ -15,6 +15,7 @@ from typing import Literal
 
 import msgspec
 
+from flowcraft.adapter.adoption import Adopter
 from flowcraft.adapter.deliveries import Deliveries
 from flowcraft.adapter.functions import Functions
 from flowcraft.adapter.outcome import decode_failed
@@ -67,7 +68,8 @@ class Mover:
         self._parts = parts
         self._deliveries = Deliveries(parts)
         self._functions = Functions(parts, self._deliveries)
-        self._suspensions = Suspensions(parts)
+        self._adopter = Adopter(parts)
+        self._suspensions = Suspensions(parts, self._adopter)
 
     async def move(self, move: Move, *, hold: int, ack: Delivery | None) -> Moved:
         """Run an activation that has no record, as far as it can go now.
@@ -87,14 +89,11 @@ class Mover:
         try:
             if await self._is_early(move):
                 return Moved()
-            done = await self._perform(move)
-            if done is None:
+            outcome = await self._outcome(move)
+            if outcome is None:
                 await self._parts.write_down(move)
                 return Moved()
-            items = await self._parts.reader.items_of(move) if move.is_item else done.items
-            record, commit = await self._parts.outcomes.completed(
-                move, done.output, done.action, items=items, gathered=done.gathered
-            )
+            record, commit = outcome
         except FatalError as error:
             record, commit = self._parts.outcomes.fatal(move, error.info)
         except HandBackError as error:
@@ -110,6 +109,20 @@ class Mover:
             failure = AttemptError(error, is_retryable=False)
             return await self._failed(move, failure, hold=hold, ack=ack)
         return await self._settle(move, record, commit, hold=hold, ack=ack)
+
+    async def _outcome(self, move: Move) -> tuple[Record, Commit] | None:
+        """Adopt the record of the run that is retried, or perform it; None while it waits."""
+        if move.run.header.retry_of is not None and move.attempt == 1:
+            adopted = await self._adopter.adopt(move)
+            if adopted is not None:
+                return adopted
+        done = await self._perform(move)
+        if done is None:
+            return None
+        items = await self._parts.reader.items_of(move) if move.is_item else done.items
+        return await self._parts.outcomes.completed(
+            move, done.output, done.action, items=items, gathered=done.gathered
+        )
 
     async def _perform(self, move: Move) -> Performed | None:
         if move.kind in ("wait", "webhook", "sleep", "subflow"):

@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from flowcraft import values
+from flowcraft.adapter.adoption import going_on
 from flowcraft.adapter.parts import Parts
 from flowcraft.engine.activation import Activation, parse_activation
 from flowcraft.engine.names import input_candidates, walk_path
 from flowcraft.engine.record import ErrorInfo
 from flowcraft.errors import RunDeadlineError, RunError, UnknownRunError
+from flowcraft.execution.adoption import check_retry
 from flowcraft.execution.limits import check_key, deadline_at, split_errors
 from flowcraft.execution.move import RunView
 from flowcraft.ports.contract import JobPayload
@@ -37,15 +39,19 @@ class Runs:
         Raises:
             ValueNotStorableError: The payload is not strict JSON.
         """
-        encoded = values.encode(
-            payload, what=f"payload of run {header.run_id!r}", limit_bytes=self._parts.largest_value
-        )
+        encoded = self._encode(header, payload)
         context: dict[str, bytes] = {}
         if isinstance(payload, Mapping):
             for key, value in payload.items():
                 check_key(key)
                 context[key] = values.encode(value, what=f"context key {key!r}")
-        new = NewRun(header=header, payload=encoded, context=context)
+        return await self._create(NewRun(header=header, payload=encoded, context=context))
+
+    def _encode(self, header: RunHeader, payload: Any) -> bytes:
+        what = f"payload of run {header.run_id!r}"
+        return values.encode(payload, what=what, limit_bytes=self._parts.largest_value)
+
+    async def _create(self, new: NewRun) -> RunHeader:
         (standing,) = await self._parts.ports.store.create([new])
         return standing
 
@@ -56,8 +62,20 @@ class Runs:
         run_id: str,
         payload: Any,
         reference: ParentReference,
+        *,
+        before: str | None = None,
     ) -> RunHeader:
-        """Create the child run of a subflow, with the blueprint its parent was submitted with."""
+        """Create the child run of a subflow, with the blueprint its parent was submitted with.
+
+        Args:
+            parent: The run of the subflow node.
+            blueprint_id: What the child follows.
+            run_id: Its id.
+            payload: Its payload.
+            reference: The attempt it is made for.
+            before: A child of the run that the parent retries. If it had the same payload, the
+                new one goes on from its records.
+        """
         content = parent.blueprints[blueprint_id]
         now = self._parts.clock.now()
         program = await self._parts.programs.get(content)
@@ -70,7 +88,45 @@ class Runs:
             deadline_at=deadline_at(program.blueprint.metadata, now, None),
             parent=reference,
         )
+        if before is not None:
+            await self.cancel(before)  # its parent is over, and what it holds must not change
+            new = await going_on(self._parts, header, before)
+            if new is not None and new.payload == self._encode(header, payload):
+                return await self._create(new)
         return await self.create(header, payload)
+
+    async def retry(self, run_id: str, new_id: str) -> None:
+        """Make a new run that goes on from the records of one that ended, and start it.
+
+        Whoever repeats it with the same new id finishes what the first one began.
+
+        Raises:
+            UnknownRunError: There is no such run.
+            RunError: It has not ended, or is a child; or the new id belongs to another run.
+            UnknownBlueprintError: The store does not hold its blueprint.
+        """
+        (old,) = await self._parts.ports.store.headers([run_id])
+        if old is None:
+            raise UnknownRunError(f"no run {run_id!r}. It was never submitted here, or was purged")
+        check_retry(run_id, old.parent, is_over=old.is_over)
+        program = await self._parts.programs.get(old.blueprint_hash)
+        now = self._parts.clock.now()
+        header = RunHeader(
+            run_id=new_id,
+            blueprint_id=old.blueprint_id,
+            blueprint_hash=old.blueprint_hash,
+            blueprints=old.blueprints,
+            created_at=now,
+            deadline_at=deadline_at(program.blueprint.metadata, now, None),
+            fingerprint=old.fingerprint,
+        )
+        new = await going_on(self._parts, header, run_id)
+        if new is None:
+            raise UnknownRunError(f"no run {run_id!r}. It was purged just now")
+        standing = await self._create(new)
+        if standing.retry_of != run_id:
+            raise RunError(f"run {new_id!r} exists, and is no retry of {run_id!r}. Use another id")
+        await self.start(new_id)
 
     async def child_of(self, run_id: str, node_id: str) -> str:
         """The id of the child run that a subflow node last started.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from flowcraft import values
+from flowcraft.adapter.adoption import Adopter
 from flowcraft.adapter.outcome import decode_failed
 from flowcraft.adapter.parts import Parts
 from flowcraft.adapter.signals import open_wait, take_signal
@@ -35,8 +36,9 @@ class ChildNote(msgspec.Struct, frozen=True):
 class Suspensions:
     """Performs suspending nodes."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, adopter: Adopter) -> None:
         self._parts = parts
+        self._adopter = adopter
 
     @property
     def _runs(self) -> Runs:
@@ -139,12 +141,25 @@ class Suspensions:
         if mapping:
             payload = await self._parts.reader.mapping(move, mapping)
         parent = ParentReference(run.run_id, move.key, move.attempt)
+        before = await self._child_before(move)
         try:
             return await self._runs.create_child(
-                run.header, str(params["blueprintId"]), child_id, payload, parent
+                run.header, str(params["blueprintId"]), child_id, payload, parent, before=before
             )
         except ValueNotStorableError as error:
             raise AttemptError(error, is_retryable=False) from error
+
+    async def _child_before(self, move: Move) -> str | None:
+        """The last child that the retried run had here; a first attempt goes on from it."""
+        if move.run.header.retry_of is None or move.attempt > 1:
+            return None
+        found = await self._adopter.before(move)
+        cells = found.loaded.cells if found is not None else {}
+        children = [name for name in cells if name.startswith(CHILD)]
+        if not children:
+            return None
+        last = max(children, key=lambda name: int(name.removeprefix(CHILD)))
+        return msgspec.json.decode(cells[last], type=ChildNote).run_id
 
     async def _ended(self, move: Move, child: RunHeader) -> Performed:
         if child.status != "completed":

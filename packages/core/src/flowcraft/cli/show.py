@@ -30,6 +30,8 @@ def run_lines(run: Explanation, *, now: float) -> Iterator[str]:
         yield f"  deadline   {moment(run.deadline_at)}, in {duration(run.deadline_at - now)}"
     if run.parent:
         yield f"  child of   {run.parent}"
+    if run.retry_of:
+        yield f"  retry of   {run.retry_of}"
     if run.error is not None:
         yield f"  error      {error_text(run.error)}"
     by_node: dict[str, list[Standing]] = {}

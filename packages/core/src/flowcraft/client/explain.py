@@ -43,6 +43,7 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
         status: With `waiting` told from `running`.
         created_at: Seconds since the epoch, as all times here.
         starts_at: Before when nothing of it starts, if it was submitted with a delay.
+        retry_of: The run that it retries.
         error: Why it failed.
         activations: Those that began, or that something leads to; of an ended run those that
             have a record.
@@ -57,6 +58,7 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     ended_at: float | None = None
     deadline_at: float | None = None
     parent: str = ""
+    retry_of: str = ""
     error: ErrorInfo | None = None
     activations: tuple[Standing, ...] = ()
     is_complete: bool = True
@@ -94,6 +96,7 @@ async def explain(
         ended_at=header.ended_at,
         deadline_at=header.deadline_at,
         parent=header.parent.run_id if header.parent is not None else "",
+        retry_of=header.retry_of or "",
         error=header.error,
         activations=tuple(found),
         is_complete=is_complete,

@@ -12,6 +12,7 @@ from flowcraft.client.explain import Explanation, explain, status_of
 from flowcraft.client.waiting import no_run, wait_for_end
 from flowcraft.errors import UnknownRunError
 from flowcraft.events import RunEvent
+from flowcraft.execution.limits import check_id
 from flowcraft.status import ResumeOutcome, RunResult, Status
 
 
@@ -141,6 +142,29 @@ class RunHandle:
         """
         adapter = await self._connect()
         return await adapter.resume_with_action(self.run_id, action, output, node_id, scope)
+
+    async def retry(self, run_id: str | None = None) -> RunHandle:
+        """Make a new run of a run that ended: it goes on from what this one recorded.
+
+        What completed is not executed again; what failed or was never reached is. The new run
+        has the same payload and blueprints, and a context that begins as this one's ended.
+        Nothing of this run changes.
+
+        Args:
+            run_id: The new run's id, 1 to 200 bytes without "/"; a fresh one if not given.
+                Repeating the call with the same id gives the same run.
+
+        Raises:
+            UnknownRunError: No such run, or it was purged.
+            RunError: It has not ended, or is a child; or the new id does not fit.
+            UnknownBlueprintError: The store does not hold its blueprint.
+        """
+        adapter = await self._connect()
+        if run_id is None:
+            run_id = adapter.parts.clock.fresh_id()
+        check_id(run_id)
+        await adapter.runs.retry(self.run_id, run_id)
+        return RunHandle(run_id, self._connect)
 
     def __repr__(self) -> str:
         return f"RunHandle({self.run_id!r})"

@@ -10,12 +10,12 @@ import msgspec
 
 from flowcraft import values
 from flowcraft.adapter.base import BaseDistributedAdapter
-from flowcraft.blueprint import canonical_bytes, id_fault
+from flowcraft.blueprint import canonical_bytes
 from flowcraft.client.book import BlueprintBook
 from flowcraft.clock import Clock
 from flowcraft.engine.program import Program
 from flowcraft.errors import IdempotencyConflictError, RunError
-from flowcraft.execution.limits import deadline_at
+from flowcraft.execution.limits import check_id, deadline_at
 from flowcraft.status import RunHeader
 
 # One order of keys, so that the same payload has the same fingerprint in every process.
@@ -93,9 +93,7 @@ class Submitter:
             return run_id_of_key(idempotency_key)
         if run_id is None:
             return self._clock.fresh_id()
-        fault = id_fault(run_id)
-        if fault is not None:
-            raise RunError(f"run id {run_id!r}: {fault}")
+        check_id(run_id)
         return run_id
 
     async def _store(self, programs: dict[str, Program]) -> None:

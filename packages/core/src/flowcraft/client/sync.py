@@ -79,6 +79,10 @@ class SyncRun:
     cancel = _of_run(RunHandle.cancel)
     resume = _of_run(RunHandle.resume)
 
+    def retry(self, run_id: str | None = None) -> SyncRun:
+        """Start a new run that goes on from what this one recorded; see `RunHandle.retry`."""
+        return SyncRun(self._loop.wait(self._run.retry(run_id)), self._loop)
+
     def events(self, after: str | None = None) -> Iterator[RunEvent]:
         """Give what happens in the run as it happens; see `RunHandle.events`."""
         return self._loop.iterate(self._run.events(after))

@@ -13,12 +13,24 @@ from typing import Any
 
 import msgspec
 
+from flowcraft.blueprint import id_fault
 from flowcraft.engine.record import ErrorInfo
-from flowcraft.errors import ValueNotStorableError
+from flowcraft.errors import RunError, ValueNotStorableError
 
 LONGEST_KEY_BYTES = 512
 ERRORS = "/errors/"
 """What the context keys begin with that hold the errors of items passed over."""
+
+
+def check_id(run_id: str) -> None:
+    """Refuse an id that no run can have.
+
+    Raises:
+        RunError: Says what is wrong with it.
+    """
+    fault = id_fault(run_id)
+    if fault is not None:
+        raise RunError(f"run id {run_id!r}: {fault}")
 
 
 def check_key(key: str) -> None:

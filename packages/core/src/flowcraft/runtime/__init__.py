@@ -5,6 +5,7 @@ environment   what all runs share
 local_run     the handle of one run
 driver        moves activations: attempts, failures, the end
 performing    nodes that run at once
+adopting      what a retried run takes over
 node_context  the context as a node sees it
 suspending    nodes that wait: sleeps, waits, subflows
 signals       what wakes a wait

@@ -19,11 +19,20 @@ from flowcraft.engine.program import NodeProgram, Program
 from flowcraft.engine.record import ErrorInfo, Record
 from flowcraft.errors import RetryAfter, RunDeadlineError
 from flowcraft.events import RunEvent, ended
+from flowcraft.execution.adoption import check_retry, first_context
 from flowcraft.execution.evaluation import CATCH_ERROR, FatalError, error_info
-from flowcraft.execution.limits import check_key, child_id, deadline_at, passed_over, split_errors
+from flowcraft.execution.limits import (
+    check_id,
+    check_key,
+    child_id,
+    deadline_at,
+    passed_over,
+    split_errors,
+)
 from flowcraft.execution.move import Move, RunView, new_move
 from flowcraft.execution.performing import AttemptError
 from flowcraft.ports.store import Loaded
+from flowcraft.runtime.adopting import Adopter, Past
 from flowcraft.runtime.environment import Environment
 from flowcraft.runtime.listening import Listeners
 from flowcraft.runtime.performing import Performer
@@ -32,7 +41,14 @@ from flowcraft.runtime.recording import Recorder
 from flowcraft.runtime.signals import Signals
 from flowcraft.runtime.state import Ready, RunState
 from flowcraft.runtime.suspending import SUSPENDING, Suspender, payload_names
-from flowcraft.status import FinalStatus, ResumeOutcome, RunHeader, RunResult, Status
+from flowcraft.status import (
+    FinalStatus,
+    ParentReference,
+    ResumeOutcome,
+    RunHeader,
+    RunResult,
+    Status,
+)
 
 BREATH = 64
 """Activations moved by one task before others get their turn."""
@@ -50,6 +66,9 @@ class Driver:
         run_id: Its id.
         payload: Its payload.
         deadline_seconds: How long it may take; None leaves that to its blueprint.
+        parent: The attempt whose subflow it is.
+        past: What a run of the same program left. If that had the same payload, this one goes
+            on from it.
 
     Raises:
         ValueNotStorableError: The payload is not strict JSON, or too large.
@@ -70,11 +89,17 @@ class Driver:
         run_id: str,
         payload: Any,
         deadline_seconds: float | None,
+        parent: ParentReference | None = None,
+        past: Past | None = None,
     ) -> None:
         self._environment = environment
         self._programs = programs
         self._clock = environment.clock
         encoded, context = _encode_payload(payload, run_id, environment.largest_value)
+        if past is not None and past.state.payload != encoded:
+            past = None
+        if past is not None:
+            context = first_context(past.state.context)
         now = self._clock.now()
         self._run = RunView.of(
             RunHeader(
@@ -83,6 +108,8 @@ class Driver:
                 blueprint_hash=program.hash,
                 created_at=now,
                 deadline_at=deadline_at(program.blueprint.metadata, now, deadline_seconds),
+                parent=parent,
+                retry_of=past.run_id if past is not None else None,
             ),
             program,
         )
@@ -91,6 +118,7 @@ class Driver:
         self.signals = Signals(run_id, state)
         self._recorder = Recorder(program, self._reader, self._clock)
         self._performer = Performer(environment, state, self._reader)
+        self._adopter = Adopter(past, state, self.signals, self._clock) if past else None
         self._suspender = Suspender(self._clock, self._reader, self.signals, self._open_child)
         self._keys: dict[tuple[str, str], tuple[str, ...]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,6 +137,11 @@ class Driver:
     def run_id(self) -> str:
         """Id of the run."""
         return self._run.run_id
+
+    @property
+    def retry_of(self) -> str | None:
+        """Id of the run that it goes on from."""
+        return self._run.header.retry_of
 
     @property
     def blueprint_id(self) -> str:
@@ -164,6 +197,32 @@ class Driver:
         """Wake a wait of this run, or keep the signal."""
         is_over = self._final is not None
         return self.signals.resume(action, output, node_id, scope, is_over=is_over)
+
+    @property
+    def past(self) -> Past:
+        """What this run leaves to one that retries it."""
+        earlier = self._adopter.past if self._adopter is not None else None
+        return Past(self.run_id, self._state, self.children, earlier)
+
+    def retry(self, run_id: str | None) -> Driver:
+        """Make a run that goes on from this one; not started.
+
+        Raises:
+            RunError: This one has not ended, or is a child; or the id does not fit.
+        """
+        header = self._run.header
+        check_retry(header.run_id, header.parent, is_over=self._final is not None)
+        run_id = run_id if run_id is not None else self._clock.fresh_id()
+        check_id(run_id)
+        return Driver(
+            self._environment,
+            self._programs,
+            self._run.program,
+            run_id=run_id,
+            payload=values.decode(self._state.payload),
+            deadline_seconds=None,
+            past=self.past,
+        )
 
     # -- start and end
 
@@ -242,6 +301,10 @@ class Driver:
     async def _move(self, ready: Ready) -> list[Ready]:
         """Move one activation to its record; what is ready by it."""
         move = self._new_move(ready)
+        if self._adopter is not None:
+            adopted = await self._adopter.adopt(move)
+            if adopted is not None:
+                return self._settle(move, adopted.record, adopted.writes)
         while self._final is None:
             if self.listeners.are_there:
                 self.listeners.started(move, self._clock.now())
@@ -304,6 +367,8 @@ class Driver:
             run_id=child_id(self.run_id, move.key, move.attempt),
             payload=payload,
             deadline_seconds=None,
+            parent=ParentReference(self.run_id, move.key, move.attempt),
+            past=self._adopter.child(move) if self._adopter is not None else None,
         )
         self.children[move.key, move.attempt] = child
         child.start()

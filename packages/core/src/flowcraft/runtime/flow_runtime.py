@@ -19,10 +19,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from flowcraft.blueprint import Blueprint, id_fault, validate
+from flowcraft.blueprint import Blueprint, validate
 from flowcraft.clock import Clock, SystemClock
 from flowcraft.engine.program import Program
-from flowcraft.errors import BlueprintError, RunError, UnknownBlueprintError
+from flowcraft.errors import BlueprintError, UnknownBlueprintError
+from flowcraft.execution.limits import check_id
 from flowcraft.expressions import Expressions
 from flowcraft.nodes import NodeRegistry, RunInThread
 from flowcraft.runtime.driver import Driver
@@ -107,9 +108,7 @@ class FlowRuntime:
         """Start a run in the running event loop, and give its handle; raises as `run` does."""
         program = self.program(blueprint)
         run_id = run_id if run_id is not None else self._environment.clock.fresh_id()
-        fault = id_fault(run_id)
-        if fault is not None:
-            raise RunError(f"run id {run_id!r}: {fault}")
+        check_id(run_id)
         driver = Driver(
             self._environment,
             self._reachable(program),

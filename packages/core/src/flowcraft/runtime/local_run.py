@@ -28,6 +28,11 @@ class LocalRun:
         """Id of the run."""
         return self._driver.run_id
 
+    @property
+    def retry_of(self) -> str | None:
+        """Id of the run that this one goes on from."""
+        return self._driver.retry_of
+
     async def result(self) -> RunResult:
         """Wait until the run has ended, and give how.
 
@@ -88,6 +93,21 @@ class LocalRun:
             RunError: `after` is the cursor of no event.
         """
         return self._driver.listeners.events(self._driver, after)
+
+    def retry(self, run_id: str | None = None) -> LocalRun:
+        """Start a new run that goes on from what this one recorded before it ended.
+
+        What completed is not executed again; what failed or was never reached is.
+
+        Args:
+            run_id: The new run's id; a fresh one if not given.
+
+        Raises:
+            RunError: It has not ended, or is a child; or the new id does not fit.
+        """
+        driver = self._driver.retry(run_id)
+        driver.start()
+        return LocalRun(driver)
 
     def open_waits(self) -> list[str]:
         """Node and scope of each wait of this run that a resume would wake now."""

@@ -140,6 +140,11 @@ class RunState:
                 self.is_complete = True
         return ready
 
+    def has_arrived(self, target: str, member: str) -> bool:
+        """Whether an edge has arrived at an `any` join."""
+        arrived = self._sets.get(target)
+        return arrived is not None and member in arrived.members
+
     def _skip(self, activation: Activation, at: float) -> Record:
         record = skip_record(self.program.plan, activation, via="", token="", at=at)
         self.write(activation.key, record, {})
