@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from flowcraft.blueprint import Blueprint
+from flowcraft.nodes import RunInfo
 from flowcraft.runtime import FlowRuntime
+from flowcraft.runtime.driver import BREATH
 from flowcraft.status import RunResult
 
 
@@ -100,9 +102,42 @@ def test_a_chain_is_one_task_however_long(lab, graph):
     assert count_tasks(runtime, chain(graph, 5)) == count_tasks(runtime, chain(graph, 500)) == 1
 
 
-def test_a_fan_is_one_task_for_each_branch(lab, graph):
-    # The first branch goes on in the task of the start, and the join in that of the last branch.
-    assert count_tasks(lab.runtime(), fan(graph, 100)) == 100
+def test_a_fan_of_nodes_that_need_not_wait_has_no_task_for_each(lab, graph):
+    assert count_tasks(lab.runtime(), fan(graph, 1000)) <= 2 * BREATH
+
+
+def test_all_branches_of_a_fan_wait_at_once(lab, graph):
+    there = 0
+    everybody = asyncio.Event()
+
+    async def meet(input: Any) -> Any:
+        nonlocal there
+        there += 1
+        if there == 1000:
+            everybody.set()
+        await everybody.wait()
+        return input
+
+    lab.register("meet", meet)
+    middle = [f"m{number}" for number in range(1000)]
+    edges = [edge for m in middle for edge in (("a", m), (m, "z"))]
+    nodes = {"a": "echo", **dict.fromkeys(middle, "meet"), "z": "echo"}
+    assert lab.run(graph(nodes, *edges), 1).output == dict.fromkeys(middle, 1)
+
+
+def test_a_branch_that_never_waits_does_not_keep_the_others_from_their_turn(lab, graph):
+    course: list[str] = []
+
+    async def step(input: Any, run: RunInfo) -> Any:
+        course.append(run.node_id)
+        return input
+
+    lab.register("step", step)
+    long = [f"n{number}" for number in range(10 * BREATH)]
+    nodes = dict.fromkeys(["a", *long, "other"], "step")
+    result = lab.run(graph(nodes, ("a", "n0"), *pairwise(long), ("a", "other")), 1)
+    assert result.status == "completed"
+    assert course.index("other") <= 2 * BREATH
 
 
 @pytest.mark.parametrize("shape", [chain, fan])
