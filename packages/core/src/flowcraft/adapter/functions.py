@@ -21,7 +21,6 @@ from flowcraft.errors import (
     InputError,
     NodeError,
     NodeTimeoutError,
-    ValueNotStorableError,
 )
 from flowcraft.execution.evaluation import FatalError, error_info
 from flowcraft.execution.limits import check_key
@@ -70,15 +69,9 @@ class Functions:
             raise await self._missing(move)
         move.input = await parts.reader.input_of(move)
         async with self._deliveries.enter(move):
-            result = await self._call(move, implementation)
-        what = f"output of node {move.activation.node!r}"
-        try:
-            output = values.encode(result.output, what=what, limit_bytes=parts.largest_value)
-        except ValueNotStorableError as error:
-            raise AttemptError(error, is_retryable=False) from error
-        return Performed(output, result.action)
+            return await self._call(move, implementation)
 
-    async def _call(self, move: Move, implementation: NodeImplementation) -> NodeResult[Any]:
+    async def _call(self, move: Move, implementation: NodeImplementation) -> Performed:
         parts = self._parts
         info = RunInfo(
             run_id=move.run.run_id,
@@ -126,8 +119,9 @@ class Functions:
         move: Move,
         implementation: NodeImplementation,
         call: Callable[[], Awaitable[NodeResult[Any]]],
-    ) -> NodeResult[Any]:
+    ) -> Performed:
         """Run code of the node: within its timeout, cancelled with its run, its errors caught."""
+        what = f"output of node {move.activation.node!r}"
         timeout_ms = move.config.timeout_ms
         limit = asyncio.timeout(timeout_ms / 1000 if timeout_ms is not None else None)
         leave = self._parts.running.enter(move.run.run_id)
@@ -135,9 +129,16 @@ class Functions:
         try:
             try:
                 async with limit:
-                    return await call()
+                    result = await call()
             finally:
                 is_cancelled = leave()
+            # A type's own conversion is code of the node as well: it may raise anything.
+            return Performed(
+                values.encode_declared(
+                    result.output, what=what, limit_bytes=self._parts.largest_value
+                ),
+                result.action,
+            )
         except asyncio.CancelledError:
             if is_cancelled:
                 raise RunOverError from None
@@ -251,8 +252,8 @@ class StoreContext(Context):
     async def set(self, key: str, value: Any) -> None:
         check_key(key)
         what = f"context key {key!r} set by node {self._move.activation.node!r}"
-        self._move.writes[key] = values.encode(
-            values.to_json_value(value, what=what), what=what, limit_bytes=self._parts.largest_value
+        self._move.writes[key] = values.encode_declared(
+            value, what=what, limit_bytes=self._parts.largest_value
         )
 
     async def delete(self, key: str) -> None:
