@@ -57,6 +57,8 @@ class Flowcraft:
         allow_comprehensions: Whether expressions may use `map`, `filter`, `all` and `exists`;
             for blueprints that are trusted.
         concurrency: Activations in progress at once in one worker, at least 1.
+        cpu_processes: Most processes of nodes bound to the CPU in one worker, at least 1; one for
+            each CPU if not given.
         sweep_interval_seconds: How often a worker looks for runs that nobody moves.
         max_deliveries: Counted deliveries of one attempt before its activation fails.
         missing_seconds: How long an activation waits for a worker that has its node.
@@ -82,6 +84,7 @@ class Flowcraft:
         functions: Mapping[str, Callable[..., Any]] | None = None,
         allow_comprehensions: bool = False,
         concurrency: int = 50,
+        cpu_processes: int | None = None,
         sweep_interval_seconds: float = 30.0,
         max_deliveries: int = 5,
         missing_seconds: float = DAY_SECONDS,
@@ -98,6 +101,9 @@ class Flowcraft:
             functions=functions or {}, allow_comprehensions=allow_comprehensions
         )
         self._concurrency = _at_least_one("concurrency", concurrency)
+        self._cpu_processes = (
+            None if cpu_processes is None else _at_least_one("cpu_processes", cpu_processes)
+        )
         self._drain_seconds = drain_seconds
         if not sweep_interval_seconds > 0:
             raise SettingsError(
@@ -183,7 +189,8 @@ class Flowcraft:
             timeout_seconds: Bound of one attempt.
             retry_on: Exception types worth another attempt; all of them if not given.
             quick: Run a function that is not async on the event loop, without a thread.
-            cpu: Run a function that is not async in a process pool, where the worker has one.
+            cpu: Run a function that is not async in a process of its own; it has to be at the top
+                of a module.
 
         Raises:
             RegistrationError: The key is taken, or a parameter or option does not fit.
@@ -338,6 +345,7 @@ class Flowcraft:
             make_adapter=make_adapter,
             make_options=self._runtime_options,
             lifespan=self._lifespan,
+            cpu_processes=self._cpu_processes,
             drain_seconds=self._drain_seconds,
         )
 

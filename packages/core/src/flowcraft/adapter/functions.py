@@ -28,7 +28,7 @@ from flowcraft.execution.limits import check_key
 from flowcraft.execution.move import Move
 from flowcraft.execution.performing import AttemptError, HandBackError, Performed, RunOverError
 from flowcraft.expressions import truthy
-from flowcraft.nodes import Context, NodeImplementation, NodeResult, RunInfo
+from flowcraft.nodes import Context, NodeImplementation, NodeResult, RunInfo, RunInProcess
 from flowcraft.ports.store import Load, Propagation
 
 CELL_PAGE = 500
@@ -69,8 +69,14 @@ class Functions:
         if implementation is None:
             raise await self._missing(move)
         move.input = await parts.reader.input_of(move)
-        async with self._deliveries.enter(move):
-            result = await self._call(move, implementation)
+        if implementation.mode == "process":
+            # Before the delivery is counted: while it waits for a process, no code begins.
+            room = parts.options.processes.room()
+            async with room as run_in_process, self._deliveries.enter(move):
+                result = await self._call(move, implementation, run_in_process)
+        else:
+            async with self._deliveries.enter(move):
+                result = await self._call(move, implementation)
         what = f"output of node {move.activation.node!r}"
         try:
             output = values.encode(result.output, what=what, limit_bytes=parts.largest_value)
@@ -78,7 +84,12 @@ class Functions:
             raise AttemptError(error, is_retryable=False) from error
         return Performed(output, result.action)
 
-    async def _call(self, move: Move, implementation: NodeImplementation) -> NodeResult[Any]:
+    async def _call(
+        self,
+        move: Move,
+        implementation: NodeImplementation,
+        run_in_process: RunInProcess | None = None,
+    ) -> NodeResult[Any]:
         parts = self._parts
         info = RunInfo(
             run_id=move.run.run_id,
@@ -97,6 +108,7 @@ class Functions:
                 dependencies=parts.options.dependencies,
                 last_attempt=move.attempt >= move.config.attempts,
                 run_in_thread=parts.options.run_in_thread,
+                run_in_process=run_in_process,
             )
 
         try:

@@ -23,6 +23,7 @@ from flowcraft.nodes.annotations import (
     signature_of,
 )
 from flowcraft.nodes.dependencies import REQUIRED, Dependency, Depends, dependency_key
+from flowcraft.nodes.processes import RunInProcess
 from flowcraft.nodes.result import Context, RunInfo
 
 RunInThread = Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -32,7 +33,16 @@ RunInThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 class NodeCall:
     """Everything that one attempt of a node can be given."""
 
-    __slots__ = ("ctx", "dependencies", "input", "last_attempt", "params", "run", "run_in_thread")
+    __slots__ = (
+        "ctx",
+        "dependencies",
+        "input",
+        "last_attempt",
+        "params",
+        "run",
+        "run_in_process",
+        "run_in_thread",
+    )
 
     def __init__(
         self,
@@ -44,6 +54,7 @@ class NodeCall:
         dependencies: object,
         last_attempt: bool,
         run_in_thread: RunInThread | None,
+        run_in_process: RunInProcess | None,
     ) -> None:
         self.input = input
         self.ctx = ctx
@@ -52,6 +63,7 @@ class NodeCall:
         self.dependencies = dependencies
         self.last_attempt = last_attempt
         self.run_in_thread = run_in_thread
+        self.run_in_process = run_in_process
 
 
 Source = Callable[[NodeCall], Any]

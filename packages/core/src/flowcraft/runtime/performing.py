@@ -22,7 +22,7 @@ from flowcraft.execution.evaluation import FatalError, error_info
 from flowcraft.execution.move import Move
 from flowcraft.execution.performing import AttemptError, Performed
 from flowcraft.expressions import truthy
-from flowcraft.nodes import NodeImplementation, NodeResult, RunInfo
+from flowcraft.nodes import NodeImplementation, NodeResult, RunInfo, RunInProcess
 from flowcraft.runtime.environment import Environment
 from flowcraft.runtime.node_context import LocalContext
 from flowcraft.runtime.reading import Reader
@@ -68,11 +68,12 @@ class Performer:
             )
             raise AttemptError(error, is_retryable=False)
         input_ = move.input = self._reader.input_of(move)
+        call = self._call if implementation.mode != "process" else self._call_in_process
         if self._environment.concurrency is None:
-            result = await self._call(move, implementation, input_)
+            result = await call(move, implementation, input_)
         else:
             async with self._environment.room():
-                result = await self._call(move, implementation, input_)
+                result = await call(move, implementation, input_)
         what = f"output of node {move.activation.node!r}"
         limit = self._environment.largest_value
         try:
@@ -81,8 +82,18 @@ class Performer:
             raise AttemptError(error, is_retryable=False) from error
         return Performed(output, result.action)
 
-    async def _call(
+    async def _call_in_process(
         self, move: Move, implementation: NodeImplementation, input_: bytes
+    ) -> NodeResult[Any]:
+        async with self._environment.processes.room() as run_in_process:
+            return await self._call(move, implementation, input_, run_in_process)
+
+    async def _call(
+        self,
+        move: Move,
+        implementation: NodeImplementation,
+        input_: bytes,
+        run_in_process: RunInProcess | None = None,
     ) -> NodeResult[Any]:
         """Make one attempt; a class whose last one took too long may fall back by itself."""
         environment, node_id = self._environment, move.activation.node
@@ -106,6 +117,7 @@ class Performer:
                     dependencies=environment.dependencies,
                     last_attempt=is_last,
                     run_in_thread=environment.run_in_thread,
+                    run_in_process=run_in_process,
                 ),
             )
         except AttemptError as failure:
