@@ -62,6 +62,8 @@ class Flowcraft:
         sweep_interval_seconds: How often a worker looks for runs that nobody moves.
         max_deliveries: Counted deliveries of one attempt before its activation fails.
         missing_seconds: How long an activation waits for a worker that has its node.
+        blocked_loop_seconds: How long a worker keeps its messages while a node blocks its event
+            loop.
         drain_seconds: How long a worker lets nodes finish after it was told to stop.
         clock: Time and chance.
         settings: Options of the adapter, such as `lease_seconds`.
@@ -88,6 +90,7 @@ class Flowcraft:
         sweep_interval_seconds: float = 30.0,
         max_deliveries: int = 5,
         missing_seconds: float = DAY_SECONDS,
+        blocked_loop_seconds: float = 300.0,
         drain_seconds: float = 30.0,
         clock: Clock | None = None,
         **settings: Any,
@@ -113,6 +116,7 @@ class Flowcraft:
             "sweep_interval_seconds": sweep_interval_seconds,
             "max_deliveries": _at_least_one("max_deliveries", max_deliveries),
             "missing_seconds": missing_seconds,
+            "blocked_loop_seconds": blocked_loop_seconds,
         }
         self._clock = clock or SystemClock()
         self._book = BlueprintBook(self._expressions, self.registry)

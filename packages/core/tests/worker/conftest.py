@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from flowcraft import Flowcraft
+from packages.core.tests.worker import bad_days
 
 PATIENCE_SECONDS = 60.0
 """When a test that waits for something that never comes gives up."""
@@ -27,16 +29,22 @@ def no_settings_from_outside(monkeypatch):
 
 @pytest.fixture
 async def make_app(tmp_path) -> AsyncIterator[Callable[..., Flowcraft]]:
-    """Make applications on one SQLite file, closed in the end."""
+    """Make the application of `bad_days.py` in this process; closed in the end."""
     made: list[Flowcraft] = []
 
     def make(**settings: Any) -> Flowcraft:
-        made.append(Flowcraft(adapter="sqlite", path=str(tmp_path / "flow.db"), **settings))
+        made.append(bad_days.make_app(str(tmp_path), **settings))
         return made[-1]
 
     yield make
     for app in made:
         await app.aclose()
+
+
+@pytest.fixture
+def app(make_app) -> Flowcraft:
+    """The application of `bad_days.py`, in this process."""
+    return make_app()
 
 
 @pytest.fixture
@@ -70,20 +78,20 @@ def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
 
 @pytest.fixture
 def start_process(tmp_path) -> Callable[..., subprocess.Popen[str]]:
-    """Start worker processes of the application in a file.
+    """Start worker processes of the application in `bad_days.py`.
 
     What they log is in a file of their name; they are killed whatever becomes of the test.
     """
     started: list[subprocess.Popen[str]] = []
 
-    def start(source: Path, name: str = "w1") -> subprocess.Popen[str]:
+    def start(name: str = "w1", **settings: Any) -> subprocess.Popen[str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("FLOWCRAFT_")}
         environment["BAD_DAYS"] = str(tmp_path)
-        app = f"{source.stem}:app"
+        environment["BAD_DAYS_SETTINGS"] = json.dumps(settings)
         with open(tmp_path / f"{name}.log", "a") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "flowcraft.cli", "worker", app, "--name", name],
-                cwd=source.parent,
+                [sys.executable, "-m", "flowcraft.cli", "worker", "bad_days:app", "--name", name],
+                cwd=Path(__file__).parent,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

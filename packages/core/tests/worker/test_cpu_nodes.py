@@ -6,12 +6,6 @@ import os
 import signal
 from pathlib import Path
 
-import pytest
-
-from packages.core.tests.worker import bad_days
-
-SOURCE = Path(bad_days.__file__)
-
 
 def is_gone(process: int) -> bool:
     try:
@@ -23,18 +17,11 @@ def is_gone(process: int) -> bool:
     return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-@pytest.fixture
-async def app(tmp_path):
-    made = bad_days.make_app(str(tmp_path))
-    yield made
-    await made.aclose()
-
-
 async def test_a_process_ends_with_its_worker_even_if_that_is_killed(
     app, start_process, tmp_path, until
 ):
     marker = tmp_path / "computing"
-    worker = start_process(SOURCE)
+    worker = start_process()
     await app.submit("compute_for_ever", str(marker))
     await until(marker.exists)
     process = int(marker.read_text())
@@ -47,7 +34,7 @@ async def test_a_worker_that_drains_in_vain_ends_the_process_and_hands_the_node_
     app, start_process, tmp_path, until
 ):
     marker = tmp_path / "computing"
-    first = start_process(SOURCE, "first")
+    first = start_process("first")
     run = await app.submit("compute_at_last", str(marker))
     await until(marker.exists)
     process = int(marker.read_text())
@@ -56,7 +43,7 @@ async def test_a_worker_that_drains_in_vain_ends_the_process_and_hands_the_node_
     assert first.returncode == 0
     assert is_gone(process)
     marker.with_name("computing.enough").touch()
-    start_process(SOURCE, "second")
+    start_process("second")
     result = await run.result(timeout=60)
     assert result.output == "computed"
 
@@ -65,7 +52,7 @@ async def test_a_node_whose_run_is_cancelled_ends_with_its_process(
     app, start_process, tmp_path, until
 ):
     marker = tmp_path / "computing"
-    start_process(SOURCE)
+    start_process()
     run = await app.submit("compute_for_ever", str(marker))
     await until(marker.exists)
     await run.cancel()

@@ -29,6 +29,7 @@ class RuntimeOptions:
         continue_nodes: Activations run under one message before the next gets its own.
         continue_seconds: Time spent under one message before the next gets its own.
         missing_seconds: How long an activation waits for a worker that has its node.
+        blocked_loop_seconds: How long a blocked event loop keeps its leases.
         poll_seconds: How often an idle worker asks a queue that cannot wake it.
     """
 
@@ -45,6 +46,7 @@ class RuntimeOptions:
     continue_nodes: int = 64
     continue_seconds: float = 10.0
     missing_seconds: float = DAY_SECONDS
+    blocked_loop_seconds: float = 300.0
     poll_seconds: float = 1.0
     prefix: str = "flowcraft"
 

@@ -12,6 +12,8 @@ from flowcraft.adapter.handler import Handler, OnMove
 from flowcraft.adapter.holding import Holding, Holdings, beat_for_ever
 from flowcraft.adapter.parts import Parts
 from flowcraft.adapter.sweeper import Sweeper
+from flowcraft.adapter.watchdog import Connect, Watchdog
+from flowcraft.clock import SystemClock
 from flowcraft.errors import BackendError
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Delivery
@@ -31,6 +33,7 @@ class WorkerLoops:
         sweeper: Sweeper,
         process_jobs: Callable[[Callable[[Delivery], Awaitable[None]]], Awaitable[None]] | None,
         on_job_start: Callable[[JobPayload], Awaitable[None]],
+        connect: Connect = lambda: None,
     ) -> None:
         self._parts = parts
         self._sweeper = sweeper
@@ -41,6 +44,8 @@ class WorkerLoops:
         self._loops: list[asyncio.Task[None]] = []
         self._handling: set[asyncio.Task[None]] = set()
         self._is_stopping = False
+        self._connect = connect
+        self._watchdog: Watchdog | None = None
 
     def start(self) -> None:
         """Start all loops."""
@@ -51,6 +56,9 @@ class WorkerLoops:
             self._sweeper.promote_for_ever,
         ):
             self._loops.append(asyncio.get_running_loop().create_task(self._for_ever(loop)))
+        # No thread keeps pace with a clock that somebody else moves on.
+        if isinstance(self._parts.clock, SystemClock):
+            self._watchdog = Watchdog(self._parts, self.holdings, self._connect)
 
     async def _for_ever(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Begin a loop again after a fault of ours, for a worker without it only looks alive."""
@@ -72,6 +80,8 @@ class WorkerLoops:
             task.cancel()
         await asyncio.gather(*self._handling, *self._loops, return_exceptions=True)
         self._loops.clear()
+        if self._watchdog is not None:
+            self._watchdog.stop()
 
     async def _pull(self) -> None:
         """Take messages while there is room."""
