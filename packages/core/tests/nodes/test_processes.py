@@ -118,7 +118,9 @@ async def test_its_errors_read_as_they_do_in_a_thread(
     assert there == here
 
 
-@pytest.mark.parametrize(("value", "named"), [("coroutine", "a coroutine"), ("set", "set")])
+@pytest.mark.parametrize(
+    ("value", "named"), [("coroutine", "await it in the node"), ("set", "set")]
+)
 async def test_a_result_that_is_no_json_is_refused_by_name(value: str, named: str) -> None:
     (error,) = (await run(cpu_nodes.no_json, value)).errors
     assert error.type == "ValueNotStorableError"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import time
@@ -66,11 +68,39 @@ async def block_the_loop(marker: str) -> str:
     return "awake"
 
 
+async def exit_the_process(marker: str) -> None:
+    note_start(marker)
+    os._exit(3)
+
+
+async def never_end(marker: str) -> None:
+    """Make nothing of being cancelled, and leave a task behind that does not either."""
+    behind = asyncio.create_task(swallow())
+    tell(marker)
+    await swallow()
+    await behind
+
+
+async def swallow() -> None:
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+
+def print_much(value: Any) -> str:
+    for _ in range(100):
+        print("much " * 20_000)
+    return "printed"
+
+
 NODES: tuple[Callable[..., Any], ...] = (
     answer,
     compute_for_ever,
     compute_at_last,
     block_the_loop,
+    exit_the_process,
+    never_end,
+    print_much,
 )
 
 if "BAD_DAYS" in os.environ:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flowcraft import values
 from flowcraft.adapter.deliveries import Deliveries
+from flowcraft.adapter.node_tasks import NODE
 from flowcraft.adapter.parts import Parts
 from flowcraft.engine.activation import item_scope, last_segment
 from flowcraft.engine.cells import INPUT, MISSING
@@ -143,12 +144,17 @@ class Functions:
         timeout_ms = move.config.timeout_ms
         limit = asyncio.timeout(timeout_ms / 1000 if timeout_ms is not None else None)
         leave = self._parts.running.enter(move.run.run_id)
+        NODE.set(move.activation.node)
         is_cancelled = False
         try:
             try:
                 async with limit:
-                    return await call()
+                    result = await call()
+                if limit.expired():
+                    raise TimeoutError  # the node made nothing of being cancelled
+                return result
             finally:
+                NODE.set("")
                 is_cancelled = leave()
         except asyncio.CancelledError:
             if is_cancelled:

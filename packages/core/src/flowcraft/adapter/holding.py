@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 
 from flowcraft.adapter.parts import Parts, timer_job, timer_name
+from flowcraft.engine.activation import parse_activation
 from flowcraft.errors import BackendError, MalformedMessageError
 from flowcraft.ports.contract import JobPayload, decode_job
 from flowcraft.ports.queue import Delivery, JobQueue
@@ -46,6 +48,13 @@ class Holding:
         self.attempt = attempt
         self.moving_since = now
 
+    def facts(self) -> dict[str, object]:
+        """What a log line says of the activation under way."""
+        if self.job is None:
+            return {}
+        node, scope = parse_activation(self.activation)
+        return {"run": self.job.run_id, "node": node, "scope": scope, "attempt": self.attempt}
+
 
 class Holdings:
     """All messages in this worker's hands.
@@ -59,6 +68,9 @@ class Holdings:
         self._held: dict[Holding, None] = {}  # in the order of taking
         self._changed = asyncio.Event()
         self.kept_at = parts.clock.monotonic()
+
+    def __iter__(self) -> Iterator[Holding]:
+        return iter(tuple(self._held))
 
     def __len__(self) -> int:
         return len(self._held)
@@ -75,7 +87,7 @@ class Holdings:
 
     def of(self, task: asyncio.Task[object] | None) -> Holding | None:
         """The message under which a task executes; the only one, if the task is a node's own."""
-        held = list(self._held)
+        held = tuple(self._held)
         for holding in held:
             if task is not None and holding.task is task:
                 return holding
@@ -103,7 +115,7 @@ class Holdings:
         """Extend every lease, stamp the runs as in progress, and look for ended ones."""
         parts = self._parts
         await self.keep(parts.ports.store, parts.ports.queue)
-        held = {holding.job.run_id for holding in self._held if holding.job is not None}
+        held = {holding.job.run_id for holding in self if holding.job is not None}
         watched = sorted(held.intersection(parts.running.run_ids()))
         if not watched:
             return
@@ -119,7 +131,7 @@ class Holdings:
         """
         parts = self._parts
         began = parts.clock.monotonic()
-        held = [holding for holding in list(self._held) if holding.job is not None]
+        held = [holding for holding in self if holding.job is not None]
         # What somebody else received is theirs to keep from others.
         ours = [holding for holding in held if holding.delivery.handle is not None]
         if not held:

@@ -23,7 +23,6 @@ from typing import NamedTuple
 
 from flowcraft.adapter.holding import Holdings
 from flowcraft.adapter.parts import Parts
-from flowcraft.engine.activation import parse_activation
 from flowcraft.errors import BackendError
 from flowcraft.ports.queue import JobQueue
 from flowcraft.ports.store import RunStore
@@ -142,10 +141,8 @@ class Watchdog:
             "held": len(self._holdings),
         }
         holding = self._holdings.of(asyncio.current_task(self._loop))
-        if holding is not None and holding.job is not None:
-            node, scope = parse_activation(holding.activation)
-            what |= {"run": holding.job.run_id, "node": node, "scope": scope}
-            what["attempt"] = holding.attempt
+        if holding is not None:
+            what |= holding.facts()
         frame = sys._current_frames().get(self._watched)
         if frame is not None:
             stack = traceback.extract_stack(frame)[-FRAMES:]

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
 """How long to leave a backend alone that did not answer."""
+WIND_UP_SECONDS = 3.0
+"""How long node code may take to end when a drain cancels it."""
 
 
 class WorkerLoops:
@@ -76,12 +78,25 @@ class WorkerLoops:
             self._loops[0].cancel()
         if self._handling:
             await asyncio.wait(self._handling, timeout=grace_seconds)
-        for task in (*self._handling, *self._loops):
+        tasks = {*self._handling, *self._loops}
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._handling, *self._loops, return_exceptions=True)
+        if tasks:
+            _, stuck = await asyncio.wait(tasks, timeout=WIND_UP_SECONDS)
+            for task in stuck:
+                await self._abandon(task)
         self._loops.clear()
         if self._watchdog is not None:
             self._watchdog.stop()
+
+    async def _abandon(self, task: asyncio.Task[None]) -> None:
+        """Hand back the message of a node that goes on although it was cancelled."""
+        for holding in [holding for holding in self.holdings if holding.task is task]:
+            logger.error(
+                "a node does not end when it is cancelled, and is left", extra=holding.facts()
+            )
+            await self._give_back(holding, 0.0)
+            self.holdings.drop(holding)
 
     async def _pull(self) -> None:
         """Take messages while there is room."""

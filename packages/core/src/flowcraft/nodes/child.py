@@ -5,7 +5,6 @@ No other process imports this module. `processes.py` starts it.
 
 from __future__ import annotations
 
-import inspect
 import os
 import queue
 import signal
@@ -16,7 +15,7 @@ import threading
 import msgspec
 
 from flowcraft import values
-from flowcraft.errors import FlowcraftError, ValueNotStorableError
+from flowcraft.errors import FlowcraftError
 from flowcraft.nodes.binding import NodeCall, bind
 from flowcraft.nodes.failures import failure_of, is_worth_a_retry
 from flowcraft.nodes.messages import Answer, Failure, Request, receive, send
@@ -77,9 +76,6 @@ def _attempt(request: Request) -> NodeResult[object]:
     )
     value = bind(function).prepare(function, call)()
     what = f"output of node {request.run.node_id!r}"
-    if inspect.iscoroutine(value):
-        value.close()
-        raise ValueNotStorableError(f"{what}: a coroutine. cpu=True is for what is not async")
     if not isinstance(value, NodeResult):
         value = NodeResult(value)
     return NodeResult(values.to_json_value(value.output, what=what), value.action)

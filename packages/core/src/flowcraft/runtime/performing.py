@@ -157,7 +157,10 @@ class Performer:
             if timeout_ms is None:
                 return await code
             async with asyncio.timeout(timeout_ms / 1000) as limit:
-                return await code
+                result = await code
+            if limit.expired():
+                raise TimeoutError  # the node made nothing of being cancelled
+            return result
         except Exception as error:  # a node may raise anything: its failure, not ours
             move.writes = {}
             if limit is not None and isinstance(error, TimeoutError) and limit.expired():

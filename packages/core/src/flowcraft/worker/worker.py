@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from typing import Any
 
 from flowcraft.adapter.base import BaseDistributedAdapter
+from flowcraft.adapter.node_tasks import contain_node_tasks
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.client.book import BlueprintBook
 from flowcraft.client.connection import open_adapter
@@ -101,6 +102,7 @@ class Worker:
 
     async def _work(self, adapter: BaseDistributedAdapter) -> None:
         await open_adapter(adapter)
+        uncontain = contain_node_tasks(asyncio.get_running_loop())
         with self._signals():
             adapter.start()
             logger.info(
@@ -112,6 +114,7 @@ class Worker:
                 logger.info("worker drains", extra={"worker": self.name})
             finally:
                 await adapter.stop(grace_seconds=self._drain_seconds)
+                uncontain()
             logger.info("worker stopped", extra={"worker": self.name})
 
     @asynccontextmanager
