@@ -178,9 +178,9 @@ def messages_go_before_their_timers() -> Patch:
     """
     become = Holdings._become_timer
 
-    async def acknowledged(self: Holdings, holding: Holding, now: float) -> None:
+    async def acknowledged(self: Holdings, holding: Holding, *how: Any) -> None:
         if holding.timer is None:
             await self._parts.ports.ack(holding.delivery)
-        await become(self, holding, now)
+        await become(self, holding, *how)
 
     return replaced(Holdings, _become_timer=acknowledged)

@@ -59,10 +59,14 @@ class Flowcraft:
         allow_comprehensions: Whether expressions may use `map`, `filter`, `all` and `exists`;
             for blueprints that are trusted.
         concurrency: Activations in progress at once in one worker, at least 1.
+        cpu_processes: Most processes of nodes bound to the CPU in one worker, at least 1; one for
+            each CPU if not given.
         sweep_interval_seconds: How often a worker looks for runs that nobody moves.
         max_deliveries: Counted deliveries of one attempt before its activation fails.
         missing_seconds: How long an activation waits for a worker that has its node.
         retention_seconds: How long a run is kept after its end; None keeps it for ever.
+        blocked_loop_seconds: How long a worker keeps its messages while a node blocks its event
+            loop.
         drain_seconds: How long a worker lets nodes finish after it was told to stop.
         clock: Time and chance.
         settings: Options of the adapter, such as `lease_seconds`.
@@ -85,10 +89,12 @@ class Flowcraft:
         functions: Mapping[str, Callable[..., Any]] | None = None,
         allow_comprehensions: bool = False,
         concurrency: int = 50,
+        cpu_processes: int | None = None,
         sweep_interval_seconds: float = 30.0,
         max_deliveries: int = 5,
         missing_seconds: float = DAY_SECONDS,
         retention_seconds: float | None = 7 * DAY_SECONDS,
+        blocked_loop_seconds: float = 300.0,
         drain_seconds: float = 30.0,
         clock: Clock | None = None,
         **settings: Any,
@@ -102,6 +108,9 @@ class Flowcraft:
             functions=functions or {}, allow_comprehensions=allow_comprehensions
         )
         self._concurrency = _at_least_one("concurrency", concurrency)
+        self._cpu_processes = (
+            None if cpu_processes is None else _at_least_one("cpu_processes", cpu_processes)
+        )
         self._drain_seconds = drain_seconds
         if not sweep_interval_seconds > 0:
             raise SettingsError(
@@ -116,6 +125,7 @@ class Flowcraft:
             "max_deliveries": _at_least_one("max_deliveries", max_deliveries),
             "missing_seconds": missing_seconds,
             "retention_seconds": retention_seconds,
+            "blocked_loop_seconds": blocked_loop_seconds,
         }
         self._clock = clock or SystemClock()
         self._book = BlueprintBook(self._expressions, self.registry)
@@ -192,7 +202,8 @@ class Flowcraft:
             timeout_seconds: Bound of one attempt.
             retry_on: Exception types worth another attempt; all of them if not given.
             quick: Run a function that is not async on the event loop, without a thread.
-            cpu: Run a function that is not async in a process pool, where the worker has one.
+            cpu: Run a function that is not async in a process of its own; it has to be at the top
+                of a module.
 
         Raises:
             RegistrationError: The key is taken, or a parameter or option does not fit.
@@ -429,6 +440,7 @@ class Flowcraft:
             make_adapter=make_adapter,
             make_options=self._runtime_options,
             lifespan=self._lifespan,
+            cpu_processes=self._cpu_processes,
             drain_seconds=self._drain_seconds,
         )
 

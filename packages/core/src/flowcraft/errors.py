@@ -22,6 +22,7 @@
     │   ├── InputError              the input does not fit the node's declared type
     │   ├── ImplementationMissingError   no worker had the node's implementation
     │   ├── DeliveryLimitError      every worker that took the node died
+    │   ├── NodeProcessError        the process of a node bound to the CPU died
     │   └── ChildRunError           the subflow of the node failed or was cancelled
     ├── RunDeadlineError            the run took longer than its deadline
     ├── BackendError
@@ -150,6 +151,12 @@ class ImplementationMissingError(NodeError):
 
 class DeliveryLimitError(NodeError):
     """Every worker that took the activation died; it is not given to another one."""
+
+
+class NodeProcessError(NodeError):
+    """The process in which a node bound to the CPU executed died, or could not be started."""
+
+    retryable = True
 
 
 class ChildRunError(NodeError):

@@ -18,10 +18,11 @@ Corners:
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -280,6 +281,10 @@ def _why_not_json(value: object) -> str:
         hint = "make it a list"
     elif isinstance(value, bytes | bytearray | memoryview):
         hint = "make it text, for example as base64"
+    elif inspect.isawaitable(value):
+        hint = "await it in the node"
+    elif isinstance(value, Iterator):
+        hint = "make it a list"
     elif _is_convertible(value):
         hint = "declare the type, so that it is converted, or convert it yourself"
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from itertools import pairwise
 from typing import Any
 
@@ -118,6 +119,20 @@ async def test_a_timeout_bounds_each_attempt(stage: Stage) -> None:
     assert [
         39.9 <= after - before <= 40.0 + stage.slack_seconds for before, after in pairwise(starts)
     ] == [True, True]
+
+
+@virtually
+async def test_a_node_that_makes_nothing_of_its_timeout_has_failed_all_the_same(
+    stage: Stage,
+) -> None:
+    @stage.node("deaf")
+    async def deaf(input: Any) -> str:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(1000.0)
+        return "too late"
+
+    result = await stage.run(graph([node("f", "deaf", **config(timeout=50))]))
+    assert [(e.node, e.type) for e in result.errors] == [("f", "NodeTimeoutError")]
 
 
 @virtually

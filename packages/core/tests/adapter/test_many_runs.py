@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from typing import Any
 
@@ -111,6 +112,28 @@ async def test_what_does_not_finish_in_time_is_handed_back_at_once(memory: Stage
     await worker.stop(grace_seconds=2.0)
     memory.worker()
     assert (await memory.result(within=55.0)).output == 1
+
+
+@virtually
+async def test_what_does_not_end_when_cancelled_is_handed_back_all_the_same(memory: Stage) -> None:
+    enough = asyncio.Event()
+
+    @memory.node("deaf")
+    async def deaf(input: Any) -> Any:
+        while memory.calls["deaf"] == 1 and not enough.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await enough.wait()
+        return input
+
+    memory.lease_seconds = 1000.0
+    memory.add(graph([node("a", "deaf")]))
+    worker = memory.worker()
+    await memory.submit("g", 1)
+    await asyncio.sleep(1.0)
+    await worker.stop(grace_seconds=2.0)
+    memory.worker()
+    assert (await memory.result(within=10.0)).output == 1
+    enough.set()
 
 
 @virtually

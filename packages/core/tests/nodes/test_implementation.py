@@ -83,12 +83,13 @@ async def test_a_quick_function_runs_on_the_event_loop(call: Any) -> None:
     assert (await call(fn, options=NodeOptions(quick=True))).output is True
 
 
-async def test_a_computing_function_runs_in_a_thread_where_there_is_no_pool(call: Any) -> None:
-    def fn(value: int) -> int:
-        return value + 1
+def add_one(value: int) -> int:
+    return value + 1
 
-    assert registered(fn, cpu=True).mode == "process"
-    assert (await call(fn, 1, options=NodeOptions(cpu=True))).output == 2
+
+async def test_a_computing_function_runs_in_a_thread_where_there_is_no_pool(call: Any) -> None:
+    assert registered(add_one, cpu=True).mode == "process"
+    assert (await call(add_one, 1, options=NodeOptions(cpu=True))).output == 2
 
 
 async def test_a_plain_wrapper_around_an_async_function_is_awaited(call: Any) -> None:

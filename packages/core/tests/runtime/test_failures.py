@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from typing import Any
 
@@ -80,6 +81,17 @@ def test_an_attempt_beyond_its_timeout_has_failed(lab, graph):
     result = lab.run(graph({"a": {"uses": "hangs", "config": {"timeout": 2000}}}))
     assert result.errors[0].message == "node 'a' took longer than 2000 ms"
     assert result.errors[0].type == "NodeTimeoutError"
+
+
+def test_a_node_that_makes_nothing_of_its_timeout_has_failed_all_the_same(lab, graph):
+    async def deaf() -> str:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(100)
+        return "too late"
+
+    lab.register("deaf", deaf)
+    result = lab.run(graph({"a": {"uses": "deaf", "config": {"timeout": 2000}}}))
+    assert [error.type for error in result.errors] == ["NodeTimeoutError"]
 
 
 def test_a_class_falls_back_by_itself_after_a_timeout(lab, graph):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -25,6 +26,7 @@ from flowcraft.adapter.ports import Fused, Ports
 from flowcraft.adapter.runs import Runs
 from flowcraft.adapter.signals import Resumer
 from flowcraft.adapter.sweeper import Sweeper
+from flowcraft.adapter.watchdog import HeartbeatPorts
 from flowcraft.adapter.worker import WorkerLoops
 from flowcraft.blueprint.model import Node
 from flowcraft.errors import UnknownRunError
@@ -89,6 +91,18 @@ class BaseDistributedAdapter(ABC):
         """The backend's own ports; None builds them from the four methods."""
         return None
 
+    def heartbeat_ports(self) -> AbstractAsyncContextManager[HeartbeatPorts] | None:
+        """A store and a queue for heartbeats from another thread, while a node blocks the loop.
+
+        The thread enters the context in an event loop of its own, once for each heartbeat. What
+        it gives connects by itself, and shares with the adapter only what threads may share.
+        The queue is asked to `extend` deliveries of this adapter, the store to `touch` runs.
+
+        Returns:
+            None, unless an adapter says more: a loop blocked for longer than a lease loses it.
+        """
+        return None
+
     # -- hooks
 
     def should_retry_in_process(self, node: Node) -> bool:
@@ -121,7 +135,9 @@ class BaseDistributedAdapter(ABC):
     def start(self) -> None:
         """Start taking jobs, in tasks of the running loop."""
         push = self._process if self._is_push else None
-        self._loops = WorkerLoops(self.parts, self._sweeper, push, self._job_starts)
+        self._loops = WorkerLoops(
+            self.parts, self._sweeper, push, self._job_starts, self.heartbeat_ports
+        )
         self._loops.start()
 
     async def _job_starts(self, job: JobPayload) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flowcraft import values
 from flowcraft.adapter.deliveries import Deliveries
+from flowcraft.adapter.node_tasks import NODE
 from flowcraft.adapter.parts import Parts
 from flowcraft.engine.activation import item_scope, last_segment
 from flowcraft.engine.cells import INPUT, MISSING
@@ -27,7 +28,7 @@ from flowcraft.execution.limits import check_key
 from flowcraft.execution.move import Move
 from flowcraft.execution.performing import AttemptError, HandBackError, Performed, RunOverError
 from flowcraft.expressions import truthy
-from flowcraft.nodes import Context, NodeImplementation, NodeResult, RunInfo
+from flowcraft.nodes import Context, NodeImplementation, NodeResult, RunInfo, RunInProcess
 from flowcraft.ports.store import Load, Propagation
 
 CELL_PAGE = 500
@@ -68,10 +69,20 @@ class Functions:
         if implementation is None:
             raise await self._missing(move)
         move.input = await parts.reader.input_of(move)
+        if implementation.mode == "process":
+            # Before the delivery is counted: while it waits for a process, no code begins.
+            room = parts.options.processes.room()
+            async with room as run_in_process, self._deliveries.enter(move):
+                return await self._call(move, implementation, run_in_process)
         async with self._deliveries.enter(move):
             return await self._call(move, implementation)
 
-    async def _call(self, move: Move, implementation: NodeImplementation) -> Performed:
+    async def _call(
+        self,
+        move: Move,
+        implementation: NodeImplementation,
+        run_in_process: RunInProcess | None = None,
+    ) -> Performed:
         parts = self._parts
         info = RunInfo(
             run_id=move.run.run_id,
@@ -90,6 +101,7 @@ class Functions:
                 dependencies=parts.options.dependencies,
                 last_attempt=move.attempt >= move.config.attempts,
                 run_in_thread=parts.options.run_in_thread,
+                run_in_process=run_in_process,
             )
 
         try:
@@ -125,12 +137,16 @@ class Functions:
         timeout_ms = move.config.timeout_ms
         limit = asyncio.timeout(timeout_ms / 1000 if timeout_ms is not None else None)
         leave = self._parts.running.enter(move.run.run_id)
+        NODE.set(move.activation.node)
         is_cancelled = False
         try:
             try:
                 async with limit:
                     result = await call()
+                if limit.expired():
+                    raise TimeoutError  # the node made nothing of being cancelled
             finally:
+                NODE.set("")
                 is_cancelled = leave()
             # A type's own conversion is code of the node as well: it may raise anything.
             return Performed(

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 
 from flowcraft.adapter.parts import Parts, timer_job, timer_name
+from flowcraft.engine.activation import parse_activation
 from flowcraft.errors import BackendError, MalformedMessageError
 from flowcraft.ports.contract import JobPayload, decode_job
-from flowcraft.ports.queue import Delivery
-from flowcraft.ports.store import Lease, Timer
+from flowcraft.ports.queue import Delivery, JobQueue
+from flowcraft.ports.store import Lease, RunStore, Timer
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +27,9 @@ EARLY_SHARE = 0.5
 class Holding:
     """One message in this worker's hands."""
 
-    __slots__ = ("activation", "attempt", "delivery", "job", "moving_since", "since", "timer")
+    __slots__ = (
+        "activation", "attempt", "delivery", "job", "moving_since", "since", "task", "timer"
+    )  # fmt: skip
 
     def __init__(self, delivery: Delivery, job: JobPayload | None, since: float) -> None:
         self.delivery = delivery
@@ -35,21 +39,38 @@ class Holding:
         self.activation = job.activation if job is not None else ""
         self.attempt = 1
         self.moving_since = since
+        self.task: asyncio.Task[object] | None = None
 
     def moves(self, activation: str, attempt: int, now: float) -> None:
-        """Note which activation is under way under this message."""
+        """Note which activation is under way under this message, in the current task."""
+        self.task = asyncio.current_task()
         self.activation = activation
         self.attempt = attempt
         self.moving_since = now
 
+    def facts(self) -> dict[str, object]:
+        """What a log line says of the activation under way."""
+        if self.job is None:
+            return {}
+        node, scope = parse_activation(self.activation)
+        return {"run": self.job.run_id, "node": node, "scope": scope, "attempt": self.attempt}
+
 
 class Holdings:
-    """All messages in this worker's hands."""
+    """All messages in this worker's hands.
+
+    Attributes:
+        kept_at: When their leases were last extended, on the monotonic clock.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._held: dict[Holding, None] = {}  # in the order of taking
         self._changed = asyncio.Event()
+        self.kept_at = parts.clock.monotonic()
+
+    def __iter__(self) -> Iterator[Holding]:
+        return iter(tuple(self._held))
 
     def __len__(self) -> int:
         return len(self._held)
@@ -63,6 +84,14 @@ class Holdings:
         holding = Holding(delivery, job, self._parts.clock.monotonic())
         self._held[holding] = None
         return holding
+
+    def of(self, task: asyncio.Task[object] | None) -> Holding | None:
+        """The message under which a task executes; the only one, if the task is a node's own."""
+        held = tuple(self._held)
+        for holding in held:
+            if task is not None and holding.task is task:
+                return holding
+        return held[0] if len(held) == 1 else None
 
     def drop(self, holding: Holding) -> None:
         """Let go of a message without answering for it."""
@@ -84,19 +113,36 @@ class Holdings:
 
     async def beat(self) -> None:
         """Extend every lease, stamp the runs as in progress, and look for ended ones."""
-        held = [holding for holding in self._held if holding.job is not None]
+        parts = self._parts
+        await self.keep(parts.ports.store, parts.ports.queue)
+        held = {holding.job.run_id for holding in self if holding.job is not None}
+        watched = sorted(held.intersection(parts.running.run_ids()))
+        if not watched:
+            return
+        headers = await parts.ports.store.headers(watched)
+        for run_id, header in zip(watched, headers, strict=True):
+            if header is None or header.is_over:
+                parts.running.cancel(run_id)
+
+    async def keep(self, store: RunStore, queue: JobQueue) -> None:
+        """Extend every lease, and stamp the runs as in progress.
+
+        Another thread may do it, over ports of its own, while this one's loop is blocked.
+        """
+        parts = self._parts
+        began = parts.clock.monotonic()
+        held = [holding for holding in self if holding.job is not None]
         # What somebody else received is theirs to keep from others.
         ours = [holding for holding in held if holding.delivery.handle is not None]
         if not held:
+            self.kept_at = began
             return
-        parts = self._parts
         now = parts.clock.now()
-        queue, store = parts.ports.queue, parts.ports.store
         limit = queue.longest_unacknowledged_seconds * EARLY_SHARE
         for holding in ours:
             late = parts.clock.monotonic() - holding.since > limit
             if holding.timer is not None or late:
-                await self._become_timer(holding, now)
+                await self._become_timer(holding, now, store, queue)
         extended = [holding.delivery for holding in ours if holding.timer is None]
         if extended:
             kept = await queue.extend(extended)
@@ -118,23 +164,19 @@ class Holdings:
             if holding.job is not None and holding.moving_since <= started_before
         ]
         await store.touch(dict.fromkeys(sorted(run_ids), until), leases)
-        watched = sorted(run_ids.intersection(parts.running.run_ids()))
-        if not watched:
-            return
-        for run_id, header in zip(watched, await store.headers(watched), strict=True):
-            if header is None or header.is_over:
-                parts.running.cancel(run_id)
+        self.kept_at = began
 
-    async def _become_timer(self, holding: Holding, now: float) -> None:
+    async def _become_timer(
+        self, holding: Holding, now: float, store: RunStore, queue: JobQueue
+    ) -> None:
         assert holding.job is not None
         job = timer_job(holding.job)
-        due_at = now + self._parts.ports.queue.lease_seconds
-        timer = Timer(f"held/{timer_name(job)}", due_at, job)
-        await self._parts.ports.store.set_timers([timer])
+        timer = Timer(f"held/{timer_name(job)}", now + queue.lease_seconds, job)
+        await store.set_timers([timer])
         first = holding.timer is None
         holding.timer = timer
         if first:
-            await self._parts.ports.ack(holding.delivery)
+            await queue.ack([holding.delivery])
 
 
 async def beat_for_ever(holdings: Holdings, parts: Parts) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from flowcraft.clock import Clock, SystemClock
 from flowcraft.expressions import Expressions
-from flowcraft.nodes import NodeRegistry, RunInThread
+from flowcraft.nodes import NodeRegistry, ProcessPool, RunInThread
 from flowcraft.ports.contract import CoordinationStore
 
 DAY_SECONDS = 86_400.0
@@ -22,6 +22,7 @@ class RuntimeOptions:
         expressions: Compiles the conditions and transforms of blueprints.
         dependencies: What the application's lifespan yields, for nodes that ask for it.
         run_in_thread: Runs a synchronous node; by default in the loop's own threads.
+        processes: Where nodes bound to the CPU execute; ended by whoever made it.
         concurrency: Activations in progress at once in this process.
         sweep_interval_seconds: How often stalled runs are looked for.
         max_deliveries: Counted deliveries of one attempt before the activation fails.
@@ -29,6 +30,7 @@ class RuntimeOptions:
         continue_seconds: Time spent under one message before the next gets its own.
         missing_seconds: How long an activation waits for a worker that has its node.
         retention_seconds: How long a run is kept after its end; None keeps it for ever.
+        blocked_loop_seconds: How long a blocked event loop keeps its leases.
         poll_seconds: How often an idle worker asks a queue that cannot wake it.
     """
 
@@ -36,6 +38,7 @@ class RuntimeOptions:
     expressions: Expressions = field(default_factory=Expressions)
     dependencies: Any = None
     run_in_thread: RunInThread | None = None
+    processes: ProcessPool = field(default_factory=ProcessPool)
     clock: Clock = field(default_factory=SystemClock)
     worker_name: str = "worker"
     concurrency: int = 50
@@ -45,6 +48,7 @@ class RuntimeOptions:
     continue_seconds: float = 10.0
     missing_seconds: float = DAY_SECONDS
     retention_seconds: float | None = None
+    blocked_loop_seconds: float = 300.0
     poll_seconds: float = 1.0
     prefix: str = "flowcraft"
 

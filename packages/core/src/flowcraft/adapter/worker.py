@@ -12,6 +12,8 @@ from flowcraft.adapter.handler import Handler, OnMove
 from flowcraft.adapter.holding import Holding, Holdings, beat_for_ever
 from flowcraft.adapter.parts import Parts
 from flowcraft.adapter.sweeper import Sweeper
+from flowcraft.adapter.watchdog import Connect, Watchdog
+from flowcraft.clock import SystemClock
 from flowcraft.errors import BackendError
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Delivery
@@ -20,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
 """How long to leave a backend alone that did not answer."""
+WIND_UP_SECONDS = 3.0
+"""How long node code may take to end when a drain cancels it."""
 
 
 class WorkerLoops:
@@ -31,6 +35,7 @@ class WorkerLoops:
         sweeper: Sweeper,
         process_jobs: Callable[[Callable[[Delivery], Awaitable[None]]], Awaitable[None]] | None,
         on_job_start: Callable[[JobPayload], Awaitable[None]],
+        connect: Connect = lambda: None,
     ) -> None:
         self._parts = parts
         self._sweeper = sweeper
@@ -41,6 +46,8 @@ class WorkerLoops:
         self._loops: list[asyncio.Task[None]] = []
         self._handling: set[asyncio.Task[None]] = set()
         self._is_stopping = False
+        self._connect = connect
+        self._watchdog: Watchdog | None = None
 
     def start(self) -> None:
         """Start all loops."""
@@ -51,6 +58,9 @@ class WorkerLoops:
             self._sweeper.promote_for_ever,
         ):
             self._loops.append(asyncio.get_running_loop().create_task(self._for_ever(loop)))
+        # No thread keeps pace with a clock that somebody else moves on.
+        if isinstance(self._parts.clock, SystemClock):
+            self._watchdog = Watchdog(self._parts, self.holdings, self._connect)
 
     async def _for_ever(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Begin a loop again after a fault of ours, for a worker without it only looks alive."""
@@ -68,10 +78,25 @@ class WorkerLoops:
             self._loops[0].cancel()
         if self._handling:
             await asyncio.wait(self._handling, timeout=grace_seconds)
-        for task in (*self._handling, *self._loops):
+        tasks = {*self._handling, *self._loops}
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._handling, *self._loops, return_exceptions=True)
+        if tasks:
+            _, stuck = await asyncio.wait(tasks, timeout=WIND_UP_SECONDS)
+            for task in stuck:
+                await self._abandon(task)
         self._loops.clear()
+        if self._watchdog is not None:
+            self._watchdog.stop()
+
+    async def _abandon(self, task: asyncio.Task[None]) -> None:
+        """Hand back the message of a node that goes on although it was cancelled."""
+        for holding in [holding for holding in self.holdings if holding.task is task]:
+            logger.error(
+                "a node does not end when it is cancelled, and is left", extra=holding.facts()
+            )
+            await self._give_back(holding, 0.0)
+            self.holdings.drop(holding)
 
     async def _pull(self) -> None:
         """Take messages while there is room."""

@@ -39,6 +39,10 @@ Url = Annotated[Text, typer.Option("--url", help="Where it connects, as in sqlit
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
 
 
+LEFT_BEHIND_SECONDS = 1.0
+"""How long tasks that nodes left behind may take to end, when their worker has."""
+
+
 @program.command()
 def worker(
     app: App,
@@ -61,8 +65,10 @@ def worker(
     found = locate(app)
     refuse_private(found, adapter=adapter, url=url)
     made = found.worker(adapter=adapter, url=url, concurrency=concurrency, name=name)
-    asyncio.run(made.run())
-    leave()
+    with asyncio.Runner() as runner:
+        runner.run(made.run())
+        # Here, for the runner would wait for tasks that do not end.
+        leave(has_tasks=runner.run(_end_tasks()))
 
 
 @program.command()
@@ -185,14 +191,26 @@ def _exit(is_well: bool) -> None:
     raise typer.Exit(0 if is_well else 1)
 
 
-def leave() -> None:
-    """End the process although a node's thread still runs, which nothing can end."""
+async def _end_tasks() -> bool:
+    """Cancel what nodes left behind; whether something of it does not end."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if not tasks:
+        return False
+    _, stuck = await asyncio.wait(tasks, timeout=LEFT_BEHIND_SECONDS)
+    return bool(stuck)
+
+
+def leave(*, has_tasks: bool) -> None:
+    """End the process although a node's thread or task still runs, which nothing can end."""
     others = [
         thread
         for thread in threading.enumerate()
         if thread is not threading.main_thread() and not thread.daemon
     ]
-    if any(thread.is_alive() and thread.name.startswith("flowcraft-node") for thread in others):
+    has_threads = any(it.is_alive() and it.name.startswith("flowcraft-node") for it in others)
+    if has_tasks or has_threads:
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -9,10 +9,13 @@ not supported  other processes, durability
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from flowcraft.adapter.options import RuntimeOptions
+from flowcraft.adapter.watchdog import HeartbeatPorts
 from flowcraft.local.adapter import LocalAdapter
 from flowcraft.local.database import LocalDatabase
 from flowcraft.local.waker import Waker
@@ -27,12 +30,14 @@ class MemoryBackend:
     def __init__(self) -> None:
         self.tables = MemoryTables()
         self.waker = Waker()
+        self._lock = threading.Lock()  # a heartbeat may come from another thread
 
     async def transact(self, step: Callable[[LocalDatabase], T]) -> T:
         """Run a step; nothing else runs meanwhile."""
-        result = step(self.tables)
-        if self.tables.has_news:
-            self.tables.has_news = False
+        with self._lock:
+            result = step(self.tables)
+            has_news, self.tables.has_news = self.tables.has_news, False
+        if has_news:
             self.waker.wake()
         return result
 
@@ -63,3 +68,8 @@ class MemoryAdapter(LocalAdapter):
             lease_seconds=lease_seconds,
             largest_value=largest_value,
         )
+
+    @asynccontextmanager
+    async def heartbeat_ports(self) -> AsyncIterator[HeartbeatPorts]:
+        native = self.native_ports()
+        yield HeartbeatPorts(native.store, native.queue)

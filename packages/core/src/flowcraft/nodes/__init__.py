@@ -5,6 +5,7 @@ from flowcraft.nodes.binding import RunInThread
 from flowcraft.nodes.dependencies import Depends
 from flowcraft.nodes.implementation import Mode, NodeImplementation, thread_runner
 from flowcraft.nodes.options import NodeOptions, node, options_of
+from flowcraft.nodes.processes import ProcessPool, RunInProcess
 from flowcraft.nodes.registry import BUILT_IN_KEYS, NodeRegistry, default_uses
 from flowcraft.nodes.result import Context, NodeResult, RunInfo
 
@@ -18,6 +19,8 @@ __all__ = [
     "NodeOptions",
     "NodeRegistry",
     "NodeResult",
+    "ProcessPool",
+    "RunInProcess",
     "RunInThread",
     "RunInfo",
     "default_uses",

@@ -25,6 +25,7 @@ from flowcraft.nodes.annotations import (
     signature_of,
 )
 from flowcraft.nodes.dependencies import REQUIRED, Dependency, Depends, dependency_key
+from flowcraft.nodes.processes import RunInProcess
 from flowcraft.nodes.result import Context, RunInfo
 
 RunInThread = Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -41,6 +42,7 @@ class NodeCall(msgspec.Struct, kw_only=True):
     dependencies: object
     last_attempt: bool
     run_in_thread: RunInThread | None
+    run_in_process: RunInProcess | None
 
 
 Source = Callable[[NodeCall], Any]

@@ -19,8 +19,7 @@ def failure_of(error: BaseException, *, node_id: str) -> Exception | None:
     if isinstance(error, GeneratorExit):
         return None
     if isinstance(error, asyncio.CancelledError):
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
+        if _may_come_from_outside():
             return None
         return NodeError(
             f"node {node_id!r} raised CancelledError, although nobody cancelled it. "
@@ -30,6 +29,14 @@ def failure_of(error: BaseException, *, node_id: str) -> Exception | None:
         f"node {node_id!r} raised {type(error).__name__}({error}). "
         "Raise an Exception in a node, or return; the worker goes on."
     )
+
+
+def _may_come_from_outside() -> bool:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop, so nobody who could cancel: a process of the node's own
+        return False
+    return task is None or task.cancelling() > 0
 
 
 def is_worth_a_retry(

@@ -9,13 +9,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from typing import Any, Literal
 
+import msgspec
+
+from flowcraft import values
 from flowcraft.errors import NodeError, RegistrationError
 from flowcraft.nodes.base_node import BaseNode, class_binding
 from flowcraft.nodes.binding import Binding, NodeCall, RunInThread, bind, describe
 from flowcraft.nodes.dependencies import Dependency
 from flowcraft.nodes.failures import failure_of, is_worth_a_retry
 from flowcraft.nodes.lifecycle import Lifecycle
+from flowcraft.nodes.messages import Answer, Request
 from flowcraft.nodes.options import NodeOptions
+from flowcraft.nodes.processes import RunInProcess
+from flowcraft.nodes.reference import is_where_it_says, reference_to
 from flowcraft.nodes.result import Context, NodeResult, RunInfo
 
 Mode = Literal["async", "thread", "inline", "process"]
@@ -28,8 +34,7 @@ class NodeImplementation:
         uses: Key under which blueprints name it.
         source: The function or class itself.
         mode: `async` is awaited, `thread` runs in a thread, `inline` on the event loop;
-            `process` says that it belongs into a process pool. `call` runs one of mode
-            `process` in a thread, for drivers without a pool.
+            `process` in a process of its own.
         options: What its author says about running it.
         takes_context: Whether it can read and write the run's keys.
         has_own_fallback: Whether it is a class with a `fallback` of its own.
@@ -88,6 +93,7 @@ class NodeImplementation:
         dependencies: object = None,
         last_attempt: bool = True,
         run_in_thread: RunInThread | None = None,
+        run_in_process: RunInProcess | None = None,
     ) -> NodeResult[Any]:
         """Make one attempt.
 
@@ -104,6 +110,8 @@ class NodeImplementation:
                 `fallback`. It is taken as well for an error that is not worth a retry.
             run_in_thread: Runs functions that are not async; the event loop's own threads
                 where it is not given.
+            run_in_process: Runs functions bound to the CPU; where it is not given they run as
+                other functions that are not async.
 
         Returns:
             The action, and the output as the node gave it: `values.encode_declared` writes it.
@@ -121,6 +129,7 @@ class NodeImplementation:
             dependencies=dependencies,
             last_attempt=last_attempt,
             run_in_thread=run_in_thread,
+            run_in_process=run_in_process,
         )
         try:
             value = await self._attempt(call)
@@ -158,6 +167,7 @@ class NodeImplementation:
             dependencies=dependencies,
             last_attempt=True,
             run_in_thread=None,
+            run_in_process=None,
         )
         try:
             value = await self._lifecycle.fall_back(call, error)
@@ -237,8 +247,11 @@ class NodeImplementation:
         if self.options.quick:
             self.mode = "inline"
             self._attempt = _inline(binding, source)
+        elif self.options.cpu:
+            self.mode = "process"
+            self._attempt = _in_process(binding, source, self.uses, self.options)
         else:
-            self.mode = "process" if self.options.cpu else "thread"
+            self.mode = "thread"
             self._attempt = _in_thread(binding, source)
 
 
@@ -285,5 +298,41 @@ def _in_thread(
         if error is not None:
             raise error
         return await value if inspect.isawaitable(value) else value
+
+    return attempt
+
+
+def _in_process(
+    binding: Binding, function: Callable[..., Any], uses: str, options: NodeOptions
+) -> Callable[[NodeCall], Awaitable[Any]]:
+    what = describe(function)
+    in_thread = _in_thread(binding, function)
+    reference = reference_to(function, what=what)
+    retry_on = options.retry_on
+    worth = None if retry_on is None else tuple(reference_to(it, what=what) for it in retry_on)
+
+    async def attempt(call: NodeCall) -> Any:
+        if call.run_in_process is None:
+            return await in_thread(call)
+        # Only now: a function is decorated before its module has it.
+        if not is_where_it_says(function):
+            raise RegistrationError(
+                f"{what}: with cpu=True, another process looks for {function.__module__}."
+                f"{function.__qualname__}, and something else is there. Make @node(cpu=True) the "
+                "outermost decorator, and let the name be"
+            )
+        request = Request(
+            uses=uses,
+            function=reference,
+            retry_on=worth,
+            input=msgspec.Raw(values.encode(call.input, what="input")),
+            params=msgspec.Raw(values.encode(call.params, what="params")),
+            run=call.run,
+        )
+        data = await call.run_in_process(msgspec.json.encode(request))
+        answer = msgspec.json.decode(data, type=Answer)
+        if answer.failure is not None:
+            raise answer.failure.as_error()
+        return NodeResult(values.decode(bytes(answer.output)), answer.action)
 
     return attempt

@@ -32,7 +32,7 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
         timeout_seconds: Bound of one attempt, above 0.
         retry_on: Exception types that are worth another attempt; None means all.
         quick: The function is not async and so short that it runs on the event loop.
-        cpu: The function is not async and computes; it belongs into a process pool.
+        cpu: The function is not async and computes, so that it runs in a process of its own.
 
     Raises:
         RegistrationError: An option does not fit.
@@ -109,7 +109,8 @@ def node(
         timeout_seconds: Bound of one attempt.
         retry_on: Exception types worth another attempt; all of them if not given.
         quick: Run a function that is not async on the event loop, without a thread.
-        cpu: Run a function that is not async in a process pool, where the worker has one.
+        cpu: Run a function that is not async in a process of its own; it has to be at the top of
+            a module.
 
     Raises:
         RegistrationError: An option or a parameter does not fit.

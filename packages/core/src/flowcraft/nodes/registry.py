@@ -13,12 +13,10 @@ from flowcraft.errors import RegistrationError
 from flowcraft.nodes.binding import describe
 from flowcraft.nodes.implementation import NodeImplementation
 from flowcraft.nodes.options import NodeOptions, options_of
+from flowcraft.nodes.reference import MAIN_MODULES
 
 BUILT_IN_KEYS = frozenset((*BUILT_INS, *ALIASES))
 """Keys that the engine itself implements, under both of their names."""
-
-# A child process that was spawned knows the script it belongs to under the second name.
-_MAIN_MODULES = frozenset(("__main__", "__mp_main__"))
 
 
 class NodeRegistry:
@@ -148,7 +146,7 @@ def default_uses(implementation: Callable[..., Any]) -> str:
             f"{describe(implementation)}: a function inside a function, or a lambda, has no "
             "stable name. Move it to the top of the module, or give it a key: uses=..."
         )
-    if module in _MAIN_MODULES:
+    if module in MAIN_MODULES:
         module = _script_name(module)
         if module is None:
             raise RegistrationError(

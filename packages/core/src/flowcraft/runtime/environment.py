@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from flowcraft.clock import Clock
-from flowcraft.nodes import NodeRegistry, RunInThread
+from flowcraft.nodes import NodeRegistry, ProcessPool, RunInThread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,7 @@ class Environment:
         clock: Time and chance.
         dependencies: What the application's lifespan yields, for nodes that ask for it.
         run_in_thread: Runs a node that is not async; None means the loop's own threads.
+        processes: Where nodes bound to the CPU execute.
         concurrency: Most node functions executing at once, or None.
         largest_value: Largest value in bytes, or None.
     """
@@ -30,6 +31,7 @@ class Environment:
     clock: Clock
     dependencies: Any = None
     run_in_thread: RunInThread | None = None
+    processes: ProcessPool = field(default_factory=ProcessPool)
     concurrency: int | None = None
     largest_value: int | None = None
     # A semaphore belongs to the loop in which somebody first waited for it.

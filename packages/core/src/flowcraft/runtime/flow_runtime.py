@@ -25,7 +25,7 @@ from flowcraft.engine.program import Program
 from flowcraft.errors import BlueprintError, UnknownBlueprintError
 from flowcraft.execution.limits import check_id
 from flowcraft.expressions import Expressions
-from flowcraft.nodes import NodeRegistry, RunInThread
+from flowcraft.nodes import NodeRegistry, ProcessPool, RunInThread
 from flowcraft.runtime.driver import Driver
 from flowcraft.runtime.environment import Environment
 from flowcraft.runtime.local_run import LocalRun
@@ -44,6 +44,7 @@ class FlowRuntime:
         dependencies: What the application's lifespan yields, for nodes that ask for it.
         clock: Time and chance; the machine's own by default.
         run_in_thread: Runs a node that is not async; by default in the loop's own threads.
+        cpu_processes: Most processes of nodes bound to the CPU; by default one for each CPU.
         blueprints: What subflows may name, by id.
         concurrency: Most node functions executing at once, over all runs; None for no limit.
         largest_value: Largest value in bytes, to meet the limit of an adapter; None for none.
@@ -57,6 +58,7 @@ class FlowRuntime:
         dependencies: Any = None,
         clock: Clock | None = None,
         run_in_thread: RunInThread | None = None,
+        cpu_processes: int | None = None,
         blueprints: Mapping[str, Blueprint] = MappingProxyType({}),
         concurrency: int | None = None,
         largest_value: int | None = None,
@@ -66,6 +68,7 @@ class FlowRuntime:
             clock=clock if clock is not None else SystemClock(),
             dependencies=dependencies,
             run_in_thread=run_in_thread,
+            processes=ProcessPool(cpu_processes),
             concurrency=concurrency,
             largest_value=largest_value,
         )
@@ -73,6 +76,10 @@ class FlowRuntime:
         self._blueprints = blueprints
         # By identity, with the blueprint kept alive for it: to compare contents costs a hash.
         self._programs: OrderedDict[int, tuple[Blueprint, Program]] = OrderedDict()
+
+    def close(self) -> None:
+        """End the processes of nodes bound to the CPU. Not needed: they end with the runtime."""
+        self._environment.processes.close()
 
     async def run(
         self,

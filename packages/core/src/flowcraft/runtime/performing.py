@@ -21,7 +21,7 @@ from flowcraft.execution.evaluation import FatalError, error_info
 from flowcraft.execution.move import Move
 from flowcraft.execution.performing import AttemptError, Performed
 from flowcraft.expressions import truthy
-from flowcraft.nodes import NodeImplementation, NodeResult, RunInfo
+from flowcraft.nodes import NodeImplementation, NodeResult, RunInfo, RunInProcess
 from flowcraft.runtime.environment import Environment
 from flowcraft.runtime.node_context import LocalContext
 from flowcraft.runtime.reading import Reader
@@ -67,13 +67,24 @@ class Performer:
             )
             raise AttemptError(error, is_retryable=False)
         move.input = self._reader.input_of(move)
+        call = self._call if implementation.mode != "process" else self._call_in_process
         if self._environment.concurrency is None:
-            return await self._call(move, implementation, move.input)
+            return await call(move, implementation, move.input)
         async with self._environment.room():
-            return await self._call(move, implementation, move.input)
+            return await call(move, implementation, move.input)
+
+    async def _call_in_process(
+        self, move: Move, implementation: NodeImplementation, input_: bytes
+    ) -> Performed:
+        async with self._environment.processes.room() as run_in_process:
+            return await self._call(move, implementation, input_, run_in_process)
 
     async def _call(
-        self, move: Move, implementation: NodeImplementation, input_: bytes
+        self,
+        move: Move,
+        implementation: NodeImplementation,
+        input_: bytes,
+        run_in_process: RunInProcess | None = None,
     ) -> Performed:
         """Make one attempt; a class whose last one took too long may fall back by itself."""
         environment, activation = self._environment, move.activation
@@ -97,6 +108,7 @@ class Performer:
                     dependencies=environment.dependencies,
                     last_attempt=is_last,
                     run_in_thread=environment.run_in_thread,
+                    run_in_process=run_in_process,
                 ),
             )
         except AttemptError as failure:
@@ -138,6 +150,8 @@ class Performer:
             else:
                 async with asyncio.timeout(timeout_ms / 1000) as limit:
                     result = await code
+                if limit.expired():
+                    raise TimeoutError  # the node made nothing of being cancelled
             # The conversion of a declared type is code of the node too, and may raise anything.
             output = values.encode_declared(
                 result.output,

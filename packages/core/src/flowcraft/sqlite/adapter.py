@@ -26,13 +26,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Self, TypeVar
 
 from flowcraft.adapter.options import RuntimeOptions
+from flowcraft.adapter.watchdog import HeartbeatPorts
 from flowcraft.clock import Clock
 from flowcraft.local.adapter import LocalAdapter
 from flowcraft.local.database import LocalDatabase
+from flowcraft.local.queue import LocalQueue
+from flowcraft.local.store import LocalStore
+from flowcraft.local.waker import Waker
 from flowcraft.sqlite.settings import SqliteSettings
 from flowcraft.sqlite.waker import SqliteWaker
 from flowcraft.sqlite.writer import Writer
@@ -136,6 +141,21 @@ class SqliteAdapter(LocalAdapter):
             lease_seconds=self.backend.settings.lease_seconds,
             largest_value=self.backend.settings.largest_value_bytes,
         )
+
+    @asynccontextmanager
+    async def heartbeat_ports(self) -> AsyncIterator[HeartbeatPorts]:
+        """A connection of their own: the answers of the adapter's would go to the blocked loop."""
+        settings = self.backend.settings
+        clock = self.options.runtime_options.clock
+        writer = Writer(self.backend.path, settings, lambda: None, lambda has_news: None)
+        lease = settings.lease_seconds
+        try:
+            yield HeartbeatPorts(
+                LocalStore(writer.transact, clock, first_sweep_seconds=lease),
+                LocalQueue(writer.transact, clock, Waker(), lease_seconds=lease),
+            )
+        finally:
+            await writer.aclose()
 
     @classmethod
     async def connect(

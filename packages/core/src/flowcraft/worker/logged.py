@@ -6,7 +6,14 @@ import logging
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
-from flowcraft.nodes import Context, NodeImplementation, NodeRegistry, NodeResult, RunInfo
+from flowcraft.nodes import (
+    Context,
+    NodeImplementation,
+    NodeRegistry,
+    NodeResult,
+    RunInfo,
+    RunInProcess,
+)
 from flowcraft.nodes.binding import RunInThread
 
 logger = logging.getLogger("flowcraft.worker")
@@ -34,6 +41,7 @@ class LoggedImplementation(NodeImplementation):
         dependencies: object = None,
         last_attempt: bool = True,
         run_in_thread: RunInThread | None = None,
+        run_in_process: RunInProcess | None = None,
     ) -> NodeResult[Any]:
         return await _logged(
             run,
@@ -45,6 +53,7 @@ class LoggedImplementation(NodeImplementation):
                 dependencies=dependencies,
                 last_attempt=last_attempt,
                 run_in_thread=run_in_thread,
+                run_in_process=run_in_process,
             ),
         )
 

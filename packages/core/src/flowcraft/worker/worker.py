@@ -13,10 +13,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from typing import Any
 
 from flowcraft.adapter.base import BaseDistributedAdapter
+from flowcraft.adapter.node_tasks import contain_node_tasks
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.client.book import BlueprintBook
 from flowcraft.client.connection import open_adapter
-from flowcraft.nodes import NodeRegistry, thread_runner
+from flowcraft.nodes import NodeRegistry, ProcessPool, thread_runner
 from flowcraft.worker.logged import logged_registry
 
 logger = logging.getLogger("flowcraft.worker")
@@ -35,6 +36,7 @@ class Worker:
         make_adapter: Makes its adapter.
         make_options: Makes what the adapter runs with.
         lifespan: Opens what its nodes share, or None.
+        cpu_processes: Most processes of its nodes bound to the CPU; None for one each CPU.
         drain_seconds: How long it lets nodes finish after it was told to stop.
     """
 
@@ -48,6 +50,7 @@ class Worker:
         make_adapter: Callable[[RuntimeOptions], BaseDistributedAdapter],
         make_options: Callable[..., RuntimeOptions],
         lifespan: Callable[[], AbstractAsyncContextManager[Any]] | None,
+        cpu_processes: int | None,
         drain_seconds: float,
     ) -> None:
         self.name = name
@@ -57,6 +60,7 @@ class Worker:
         self._make_adapter = make_adapter
         self._make_options = make_options
         self._lifespan = lifespan
+        self._cpu_processes = cpu_processes
         self._drain_seconds = drain_seconds
         self._told_to_stop = asyncio.Event()
 
@@ -73,11 +77,13 @@ class Worker:
         async with self._dependencies() as dependencies:
             self._registry.check_dependencies(dependencies)
             executor = ThreadPoolExecutor(self._concurrency, "flowcraft-node")
+            processes = ProcessPool(self._cpu_processes)
             adapter = self._make_adapter(
                 self._make_options(
                     registry=logged_registry(self._registry),
                     dependencies=dependencies,
                     run_in_thread=thread_runner(executor),
+                    processes=processes,
                     worker_name=self.name,
                     concurrency=self._concurrency,
                 )
@@ -86,6 +92,7 @@ class Worker:
                 await self._work(adapter)
             finally:
                 await adapter.aclose()
+                processes.close()
                 # A thread cannot be ended: what still runs in one is let go, and its result.
                 executor.shutdown(wait=False, cancel_futures=True)
 
@@ -95,6 +102,7 @@ class Worker:
 
     async def _work(self, adapter: BaseDistributedAdapter) -> None:
         await open_adapter(adapter)
+        uncontain = contain_node_tasks(asyncio.get_running_loop())
         with self._signals():
             adapter.start()
             logger.info(
@@ -106,6 +114,7 @@ class Worker:
                 logger.info("worker drains", extra={"worker": self.name})
             finally:
                 await adapter.stop(grace_seconds=self._drain_seconds)
+                uncontain()
             logger.info("worker stopped", extra={"worker": self.name})
 
     @asynccontextmanager
