@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -212,6 +212,42 @@ class Flowcraft:
     def blueprints(self) -> tuple[str, ...]:
         """The ids of the blueprints that were added."""
         return tuple(self._book)
+
+    def blueprint(self, blueprint_id: str) -> Blueprint:
+        """A blueprint that was added.
+
+        Raises:
+            UnknownBlueprintError: None of that id was.
+        """
+        return self._book.blueprint(blueprint_id)
+
+    def problems(
+        self, source: Blueprint | str | bytes | Mapping[str, Any], *, beside: Iterable[str] = ()
+    ) -> tuple[str, ...]:
+        """List what keeps a blueprint from running here, whether it was added or not.
+
+        Args:
+            source: The blueprint, as an object, a mapping or JSON.
+            beside: Ids of further blueprints that its subflows may name.
+        """
+        return self._book.problems(source, beside=beside)
+
+    @property
+    def has_lifespan(self) -> bool:
+        """Whether its workers open something that nodes share."""
+        return self._lifespan is not None
+
+    async def check_dependencies(self) -> None:
+        """Open the lifespan, and look for everything that nodes depend on.
+
+        Raises:
+            RegistrationError: Some are missing; lists them all.
+        """
+        if self._lifespan is None:
+            self.registry.check_dependencies(None)
+            return
+        async with self._lifespan() as provided:
+            self.registry.check_dependencies(provided)
 
     # -- runs
 
