@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from flowcraft.cli.commands import graphs, running, working
+from flowcraft.cli.commands import backend, graphs, running, working
 
 # Help and usage errors as plain text: quick to come up, and one line where one is meant.
 program = typer.Typer(
@@ -25,8 +25,15 @@ for command in (
     running.show,
     running.cancel,
     running.resume,
+    running.reconcile,
+    running.purge,
     graphs.graph,
     graphs.lint,
+    backend.adapters,
+    backend.setup,
+    backend.doctor,
+    backend.queue_depth,
+    backend.dead_letters,
 ):
     program.command()(command)
 

@@ -9,7 +9,8 @@ import msgspec
 
 from flowcraft.app import Flowcraft
 from flowcraft.cli.show import error_text, run_lines
-from flowcraft.errors import SettingsError
+from flowcraft.client.waiting import header_of
+from flowcraft.errors import RunError, SettingsError
 
 
 async def connect(app: Flowcraft, *, adapter: str | None, url: str | None) -> None:
@@ -29,7 +30,7 @@ def refuse_private(app: Flowcraft, *, adapter: str | None, url: str | None) -> N
     Raises:
         SettingsError: It is one.
     """
-    spec, _ = app.settings(adapter=adapter, url=url)
+    spec, *_ = app.settings(adapter=adapter, url=url)
     if not spec.is_shared:
         raise SettingsError(
             f"adapter {spec.name!r} keeps its runs in one process, which ends with this command. "
@@ -104,6 +105,27 @@ async def resume(
     }[outcome]
     write(as_json, {"run_id": run_id, "outcome": outcome}, text)
     return outcome != "refused"
+
+
+async def reconcile(app: Flowcraft, run_id: str, *, as_json: bool) -> None:
+    """Repair a run from its records."""
+    await (await app.adapter()).reconcile(run_id)
+    status = await app.run(run_id).status()
+    write(as_json, {"run_id": run_id, "status": status}, f"run {run_id} is {status}")
+
+
+async def purge(app: Flowcraft, run_id: str, *, as_json: bool) -> None:
+    """Remove an ended run with everything below it.
+
+    Raises:
+        UnknownRunError: It is not there.
+        RunError: It has not ended, or is a child.
+    """
+    adapter = await app.adapter()
+    if not await adapter.runs.purge(run_id):
+        header = await header_of(adapter, run_id)
+        raise RunError(f"run {run_id!r} is {header.status}, and is kept. Cancel it first")
+    write(as_json, {"run_id": run_id, "purged": True}, f"run {run_id} is gone")
 
 
 def write(as_json: bool, value: Any, text: str) -> None:

@@ -25,13 +25,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self, TypeVar
 
+from flowcraft.adapter.finding import Finding
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.clock import Clock
 from flowcraft.local.adapter import LocalAdapter
 from flowcraft.local.database import LocalDatabase
+from flowcraft.sqlite.diagnosis import examine
 from flowcraft.sqlite.settings import SqliteSettings
 from flowcraft.sqlite.waker import SqliteWaker
 from flowcraft.sqlite.writer import Writer
@@ -155,6 +157,10 @@ class SqliteAdapter(LocalAdapter):
             await adapter.aclose()
             raise
         return adapter
+
+    async def diagnose(self) -> Sequence[Finding]:
+        settings, clock = self.backend.settings, self.options.runtime_options.clock
+        return await asyncio.to_thread(examine, self.backend.path, settings, clock.now())
 
     async def aclose(self) -> None:
         """Close the file, unless it is shared. A worker is stopped first, with `stop`."""

@@ -1,6 +1,7 @@
 """The commands, each a function whose parameters are its options.
 
-running   submit, show, cancel, resume
 working   worker
+running   submit, show, cancel, resume, reconcile, purge
 graphs    graph, lint
+backend   adapters, setup, doctor, queue-depth, dead-letters
 """

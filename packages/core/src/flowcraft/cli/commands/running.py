@@ -99,3 +99,27 @@ def resume(
         )
 
     end(with_app(app, do, adapter=adapter, url=url))
+
+
+def reconcile(
+    app: App, run: Run, adapter: Adapter = None, url: Url = None, as_json: AsJson = False
+) -> None:
+    """Repair a run from its records: send again what is ready, write an end that is due."""
+    from flowcraft.cli import runs
+
+    async def do(found: Flowcraft) -> None:
+        await runs.reconcile(found, run, as_json=as_json)
+
+    with_app(app, do, adapter=adapter, url=url)
+
+
+def purge(
+    app: App, run: Run, adapter: Adapter = None, url: Url = None, as_json: AsJson = False
+) -> None:
+    """Remove a run that has ended, and the runs below it, for good."""
+    from flowcraft.cli import runs
+
+    async def do(found: Flowcraft) -> None:
+        await runs.purge(found, run, as_json=as_json)
+
+    with_app(app, do, adapter=adapter, url=url)
