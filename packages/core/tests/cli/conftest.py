@@ -90,9 +90,9 @@ def start_worker(folder):
     """Start worker processes, ended by their handles whatever becomes of the test."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(app: str) -> subprocess.Popen[str]:
+    def start(app: str, *options: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flowcraft.cli", "worker", app, "--name", "w1"],
+            [sys.executable, "-m", "flowcraft.cli", "worker", app, "--name", "w1", *options],
             cwd=folder,
             env=environment(),
             stdin=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 
 from flowcraft import Flowcraft
 from flowcraft.cli.locate import locate
-from flowcraft.cli.log import PlainFormatter
+from flowcraft.cli.log import JsonFormatter, PlainFormatter
 from flowcraft.cli.runs import read_json
 from flowcraft.cli.show import duration, moment, run_lines
 from flowcraft.client.explain import Explanation
@@ -171,3 +172,28 @@ def test_a_log_line_has_its_facts_behind_its_message():
         "1970-01-01T00:00:00.250Z WARNING attempt failed "
         'run="r 1" attempt=2 error="ValueError: \\"x\\"\\n"'
     )
+
+
+def test_a_log_line_as_json_is_one_object_with_the_same_facts():
+    record = logging.makeLogRecord(
+        {"msg": "attempt failed", "levelname": "WARNING", "name": "flowcraft.worker",
+         "created": 0.25, "run": "r\n1", "scope": "", "attempt": 2, "level": "mine"}
+    )  # fmt: skip
+    line = JsonFormatter().format(record)
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "at": "1970-01-01T00:00:00.250Z",
+        "level": "WARNING",
+        "logger": "flowcraft.worker",
+        "message": "attempt failed",
+        "run": "r\n1",
+        "attempt": 2,
+    }
+
+
+def test_a_log_line_as_json_holds_the_traceback():
+    try:
+        raise ValueError("not today")
+    except ValueError:
+        record = logging.makeLogRecord({"msg": "failed", "exc_info": sys.exc_info()})
+    assert json.loads(JsonFormatter().format(record))["traceback"].endswith("not today")

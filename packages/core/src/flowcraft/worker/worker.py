@@ -36,6 +36,9 @@ class Worker:
         make_options: Makes what the adapter runs with.
         lifespan: Opens what its nodes share, or None.
         drain_seconds: How long it lets nodes finish after it was told to stop.
+
+    Attributes:
+        started: Is set when it takes jobs.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Worker:
         self._lifespan = lifespan
         self._drain_seconds = drain_seconds
         self._told_to_stop = asyncio.Event()
+        self.started = asyncio.Event()
 
     async def run(self) -> None:
         """Work until SIGTERM, SIGINT or `stop`; then finish or hand back what is held.
@@ -97,6 +101,7 @@ class Worker:
         await open_adapter(adapter)
         with self._signals():
             adapter.start()
+            self.started.set()
             logger.info(
                 "worker started",
                 extra={"worker": self.name, "pid": os.getpid(), "concurrency": self._concurrency},

@@ -13,30 +13,71 @@ import typer
 
 from flowcraft.cli.options import Adapter, App, Count, Text, Url
 
+LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("plain", "json")
+
 
 def worker(
     app: App,
     adapter: Adapter = None,
     url: Url = None,
     concurrency: Annotated[
-        Count, typer.Option(min=1, help="Activations in progress at once.")
+        Count, typer.Option(min=1, help="Activations in progress at once, in each process.")
+    ] = None,
+    processes: Annotated[
+        Count, typer.Option(min=1, help="Start so many workers, and again those that die.")
     ] = None,
     name: Annotated[Text, typer.Option(help="How it calls itself in logs and leases.")] = None,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: Annotated[str, typer.Option(help=f"{', '.join(LEVELS)}.")] = "info",
+    log_format: Annotated[str, typer.Option(help="plain, or json: one object a line.")] = "plain",
+    supervised: Annotated[Count, typer.Option(hidden=True)] = None,
 ) -> None:
     """Take jobs until SIGTERM or SIGINT, then finish or hand back what is held."""
-    if log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+    if log_level.lower() not in LEVELS:
         raise typer.BadParameter(f"{log_level!r} is no level", param_hint="--log-level")
+    if log_format not in FORMATS:
+        raise typer.BadParameter(f"{log_format!r} is no format", param_hint="--log-format")
     from flowcraft.cli.locate import locate
     from flowcraft.cli.log import log_to_stderr
     from flowcraft.cli.runs import refuse_private
 
-    log_to_stderr(log_level)
+    log_to_stderr(log_level, as_json=log_format == "json")
+    if processes is not None:
+        options = {
+            "--adapter": adapter,
+            "--url": url,
+            "--concurrency": concurrency,
+            "--log-level": log_level,
+            "--log-format": log_format,
+        }
+        _supervise(app, options, name, processes)
     found = locate(app)
     refuse_private(found, adapter=adapter, url=url)
     made = found.worker(adapter=adapter, url=url, concurrency=concurrency, name=name)
-    asyncio.run(made.run())
+    if supervised is None:
+        asyncio.run(made.run())
+    else:
+        from flowcraft.cli.supervisor import run_supervised
+
+        asyncio.run(run_supervised(made, supervised))
     leave()
+
+
+def _supervise(
+    app: str, options: dict[str, str | int | None], name: str | None, processes: int
+) -> None:
+    """Keep worker processes alive, and exit."""
+    from flowcraft.cli.supervisor import Supervisor
+    from flowcraft.clock import SystemClock
+
+    given = [f"{option}={value}" for option, value in options.items() if value is not None]
+
+    def arguments(number: int, descriptor: int) -> list[str]:
+        own = [f"--name={name}-{number}"] if name is not None else []
+        return ["worker", *given, *own, f"--supervised={descriptor}", "--", app]
+
+    supervisor = Supervisor(arguments, processes=processes, clock=SystemClock())
+    raise typer.Exit(asyncio.run(supervisor.run()))
 
 
 def leave() -> None:
