@@ -88,6 +88,11 @@ def lines_of(*standings: Standing, **facts) -> list[str]:
     [
         (Standing(node="n", state="ready"), "is ready or being executed"),
         (Standing(node="n", state="ready", attempt=3), "is ready or being executed, attempt 3"),
+        (
+            Standing(node="n", state="executing", worker="w3", until=NOW + 12, attempt=2),
+            "is leased by worker w3 for 12 s more, attempt 2",
+        ),
+        (Standing(node="n", state="executing", worker="w3"), "is leased by worker w3"),
         (Standing(node="n", state="joining", waits_for=("a", "b")), "waits for a, b"),
         (Standing(node="n", state="waiting"), "waits for a resume"),
         (Standing(node="n", state="sleeping", until=NOW + 90), "90 s more"),
@@ -104,6 +109,19 @@ def test_each_state_is_told_in_words(standing, text):
     (line,) = lines_of(standing)
     assert line.startswith("  n  ")
     assert text in line
+
+
+def test_a_join_says_where_those_stand_that_it_waits_for():
+    lines = lines_of(
+        Standing(node="b", state="executing", worker="w3", until=NOW + 12, attempt=2),
+        Standing(node="c", scope="/0", state="waiting"),
+        Standing(node="c", scope="/1", state="sleeping", until=NOW + 90),
+        Standing(node="j", scope="/1", state="joining", waits_for=("b", "c", "d")),
+    )
+    assert lines[-1] == (
+        "  j  /1 waits for b, c, d; b is leased by worker w3 for 12 s more, attempt 2; "
+        "c sleeps until 1970-01-12 13:48:10 UTC, 90 s more; d is not reached yet"
+    )
 
 
 def test_what_is_over_is_counted_and_what_is_not_is_told_one_by_one():

@@ -101,8 +101,7 @@ class Supervisor:
             self._in_vain += not was_ready
             if not self._has_worked and self._in_vain >= STARTS_IN_VAIN:
                 self._gave_up = True
-                if not self._stopping.is_set():
-                    self._told_to_stop()
+                self._told_to_stop()
                 return
             pause = min(FIRST_PAUSE_SECONDS * 2.0 ** (deaths - 1), LONGEST_PAUSE_SECONDS)
             with suppress(TimeoutError):
