@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from flowcraft.blueprint import Blueprint
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from flowcraft.client.connection import Connection
     from flowcraft.client.handle import RunHandle
     from flowcraft.memory.adapter import MemoryBackend
+    from flowcraft.runtime import FlowRuntime
     from flowcraft.status import RunPage, Status
     from flowcraft.worker import Worker
 
@@ -238,11 +239,31 @@ class Flowcraft:
         Raises:
             RegistrationError: Some are missing; lists them all.
         """
-        if self._lifespan is None:
-            self.registry.check_dependencies(None)
-            return
-        async with self._lifespan() as provided:
+        async with (self._lifespan or nullcontext)() as provided:
             self.registry.check_dependencies(provided)
+
+    def in_process(self) -> AbstractAsyncContextManager[FlowRuntime]:
+        """Run its blueprints in this process, with no backend; nothing is kept.
+
+            async with app.in_process() as runtime:
+                result = await runtime.run(app.blueprint("order"), {"id": 7})
+
+        Raises:
+            BlueprintError: A blueprint names what nobody registered.
+            RegistrationError: The lifespan yields less than the nodes ask for.
+            SettingsError: A variable of the environment does not fit.
+        """
+        from flowcraft.client.in_process import open_runtime
+
+        work, _ = self.work_settings()
+        return open_runtime(
+            registry=self.registry,
+            book=self._book,
+            expressions=self._expressions,
+            lifespan=self._lifespan or nullcontext,
+            concurrency=work.concurrency,
+            clock=self._clock,
+        )
 
     # -- runs
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import threading
 import time
 
 import pytest
@@ -16,12 +18,26 @@ PATIENCE_SECONDS = 60
 
 @pytest.fixture
 def supervise(start_worker):
-    """Start a supervisor of two processes; what they say comes line by line."""
+    """Start a supervisor; what it and its processes say comes line by line."""
 
-    def start(app="orders:app"):
-        return start_worker(app, "--processes", "2", "--log-format", "json")
+    def start(app="orders:app", processes="2"):
+        return start_worker(app, "--processes", processes, "--log-format", "json")
 
-    return start
+    late = threading.Timer(PATIENCE_SECONDS, end_all)
+    late.start()
+    yield start
+    late.cancel()
+    end_all()
+
+
+PIDS = set()
+
+
+def end_all():
+    """End the processes that nobody else does if their supervisor fails to."""
+    while PIDS:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(PIDS.pop(), signal.SIGKILL)
 
 
 def said(supervisor, message, count=1):
@@ -31,6 +47,8 @@ def said(supervisor, message, count=1):
         line = supervisor.stderr.readline()
         assert line, "it has nothing more to say"
         told = json.loads(line)
+        if told["message"] == "worker started":
+            PIDS.add(told["pid"])
         if told["message"] == message:
             found.append(told)
     return found
@@ -90,9 +108,9 @@ def test_processes_drain_when_their_supervisor_is_killed(supervise):
         time.sleep(0.02)
 
 
-def test_a_second_signal_kills_what_does_not_drain(start_worker, flowcraft):
+def test_a_second_signal_kills_what_does_not_drain(supervise, flowcraft):
     run_id = flowcraft("submit", "patient_drain:app", "stuck").stdout.strip()
-    supervisor = start_worker("patient_drain:app", "--processes", "1", "--log-format", "json")
+    supervisor = supervise("patient_drain:app", "1")
     (started,) = said(supervisor, "started")
     assert started["run"] == run_id
     supervisor.send_signal(signal.SIGTERM)

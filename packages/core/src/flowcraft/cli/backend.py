@@ -6,7 +6,7 @@ from typing import Any
 
 from flowcraft.adapters import Adapters, AdapterSpec
 from flowcraft.app import Flowcraft
-from flowcraft.cli.runs import write
+from flowcraft.cli.output import write
 from flowcraft.cli.show import moment
 from flowcraft.errors import BackendError, UnknownAdapterError
 from flowcraft.ports.queue import DeadLetter

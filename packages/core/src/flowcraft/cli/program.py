@@ -20,8 +20,10 @@ program = typer.Typer(
 
 # In the order in which the help lists them.
 for command in (
+    working.run,
     working.worker,
     running.submit,
+    running.runs,
     running.show,
     running.cancel,
     running.resume,

@@ -16,14 +16,20 @@ Ids = Optional[list[str]]  # noqa: UP045 - typer reads it
 
 
 def adapters(as_json: AsJson = False) -> None:
-    """List the adapters that are installed, what they can do, and which of them are broken."""
+    """List the adapters that are installed.
+
+    Says what they can do, and which of them are broken and why.
+    """
     from flowcraft.cli.backend import list_adapters
 
     list_adapters(as_json=as_json)
 
 
 def setup(app: App, adapter: Adapter = None, url: Url = None) -> None:
-    """Make what the backend needs, such as tables and queues; again changes nothing."""
+    """Make what the backend needs.
+
+    Tables and queues, for example; doing so again changes nothing.
+    """
     from flowcraft.cli import backend
 
     async def do(found: Flowcraft) -> None:
@@ -35,7 +41,10 @@ def setup(app: App, adapter: Adapter = None, url: Url = None) -> None:
 def queue_depth(
     app: App, adapter: Adapter = None, url: Url = None, as_json: AsJson = False
 ) -> None:
-    """Write how many messages wait to be taken; fail if the backend cannot say."""
+    """Write how many messages wait.
+
+    Exits with 1 if the backend cannot say.
+    """
     from flowcraft.cli import backend
 
     async def do(found: Flowcraft) -> bool:
@@ -57,7 +66,10 @@ def dead_letters(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the messages that nobody could handle; or put some back, or remove them."""
+    """List messages that nobody could handle.
+
+    Or put some back on the queue, or remove them; exits with 1 if one is not there.
+    """
     from flowcraft.cli import backend
 
     async def do(found: Flowcraft) -> bool:
@@ -69,10 +81,14 @@ def dead_letters(
 
 
 def doctor(app: App, adapter: Adapter = None, url: Url = None, as_json: AsJson = False) -> None:
-    """Say what is used, who said so, and what is wrong with it; fail if anything is."""
+    """Say what is used, and what is wrong.
+
+    Says who gave each setting, whether the backend works, and how to mend what does not; exits
+    with 1 if anything is wrong.
+    """
     from flowcraft.cli.doctor import diagnose
     from flowcraft.cli.locate import locate
-    from flowcraft.cli.runs import write
+    from flowcraft.cli.output import write
 
     found = asyncio.run(diagnose(locate(app), adapter=adapter, url=url))
     write(as_json, found, "\n".join(found.lines()))

@@ -34,13 +34,14 @@ def lint(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check blueprints, implementations, dependencies and expressions; fail if any is wrong.
+    """Check blueprints and what they name.
 
+    Checks graphs, implementations, dependencies and expressions; exits with 1 if any is wrong.
     Files are checked as blueprints of the application. Without one, their graphs and expressions
     are checked, and not the names of implementations and subflows.
     """
     from flowcraft.cli.blueprints import lint as check
-    from flowcraft.cli.runs import write
+    from flowcraft.cli.output import write
 
     found = check(targets, opens_lifespan=lifespan)
     write(as_json, found, "\n".join(found.lines()))

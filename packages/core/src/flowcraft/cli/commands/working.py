@@ -11,10 +11,46 @@ from typing import Annotated
 
 import typer
 
-from flowcraft.cli.options import Adapter, App, Count, Text, Url
+from flowcraft.cli.options import Adapter, App, AsJson, Count, Text, Url, end
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("plain", "json")
+
+
+def run(
+    app: App,
+    blueprint: Annotated[str, typer.Argument(metavar="BLUEPRINT", help="What it follows.")],
+    payload: Annotated[Text, typer.Option(help="JSON, or - to read it from stdin.")] = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Run again whenever a source file here changes.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a blueprint in this process.
+
+    It needs no backend and keeps nothing. What happens is shown: live on a terminal, a line an
+    event elsewhere. Exits with 1 if the run fails; Ctrl-C cancels it.
+    """
+    from flowcraft.cli.runs import read_json
+
+    value = read_json(payload, "--payload")
+    if reload:
+        from flowcraft.cli.output import json_text
+        from flowcraft.cli.reload import run_and_reload
+
+        options = ["--json"] if as_json else []
+        options += [] if payload is None else [f"--payload={json_text(value)}"]
+        run_and_reload(["run", *options, "--", app, blueprint])
+    from flowcraft.cli.in_process import run_here
+    from flowcraft.cli.locate import locate
+
+    try:
+        is_well = asyncio.run(run_here(locate(app), blueprint, value, as_json=as_json))
+    except KeyboardInterrupt:
+        leave(130)
+        raise
+    leave(0 if is_well else 1)
+    end(is_well)
 
 
 def worker(
@@ -32,7 +68,11 @@ def worker(
     log_format: Annotated[str, typer.Option(help="plain, or json: one object a line.")] = "plain",
     supervised: Annotated[Count, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Take jobs until SIGTERM or SIGINT, then finish or hand back what is held."""
+    """Take jobs until SIGTERM or SIGINT.
+
+    Then it finishes or hands back what it holds, and exits with 0. A second signal ends it at
+    once.
+    """
     if log_level.lower() not in LEVELS:
         raise typer.BadParameter(f"{log_level!r} is no level", param_hint="--log-level")
     if log_format not in FORMATS:
@@ -80,7 +120,7 @@ def _supervise(
     raise typer.Exit(asyncio.run(supervisor.run()))
 
 
-def leave() -> None:
+def leave(code: int = 0) -> None:
     """End the process although a node's thread still runs, which nothing can end."""
     others = [
         thread
@@ -91,4 +131,4 @@ def leave() -> None:
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(code)
