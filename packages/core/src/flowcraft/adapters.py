@@ -16,7 +16,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import logging
-import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
@@ -24,6 +24,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import msgspec
 
+from flowcraft.environment import Environment
 from flowcraft.errors import SettingsError, UnknownAdapterError
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ SIBLINGS: Final = {
     "amqps": "rabbitmq",
 }
 """Names and URL schemes of the adapters that extras of `flowcraft-core` install."""
+
+
+HIDDEN: Final = "***"
+_SECRET_WORDS: Final = ("password", "secret", "token", "credential", "key")
 
 
 class AdapterSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +116,15 @@ class AdapterSpec(msgspec.Struct, frozen=True, kw_only=True):
         """
         made: BaseDistributedAdapter = self._import(self.adapter)(runtime_options, settings)
         return made
+
+    def check(self) -> None:
+        """Import all of it, to see whether it can be used.
+
+        Raises:
+            UnknownAdapterError: Its library is missing; says how to install it.
+        """
+        self._import(self.settings)
+        self._import(self.adapter)
 
     def _import(self, path: str) -> Any:
         module, _, name = path.partition(":")
@@ -178,15 +192,17 @@ class AdapterSettings(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             SettingsError: The URL is not this adapter's, or an option does not fit.
         """
-        environ = os.environ if environ is None else environ
-        prefix = f"FLOWCRAFT_{cls.adapter_name.upper()}_"
-        options = {
-            name.removeprefix(prefix).lower(): value
-            for name, value in environ.items()
-            if name.startswith(prefix)
-        }
-        url = environ.get("FLOWCRAFT_URL")
+        environment = Environment(environ)
+        options = environment.of_adapter(cls.adapter_name)
+        url = environment.url
         return cls.from_url(url, **options) if url else cls.from_options(**options)
+
+    def shown(self) -> dict[str, Any]:
+        """Its options as they may be shown: nothing secret in them."""
+        return {
+            name: _without_secret(name, value)
+            for name, value in msgspec.structs.asdict(self).items()
+        }
 
     @classmethod
     def read_address(cls, parts: SplitResult) -> Mapping[str, Any]:
@@ -290,6 +306,15 @@ def find_adapter(name: str) -> AdapterSpec:
     """
     adapters = Adapters()
     return adapters.for_url(name) if "://" in name else adapters.find(name)
+
+
+def _without_secret(name: str, value: Any) -> Any:
+    if not isinstance(value, str) or not value:
+        return value
+    if any(word in name for word in _SECRET_WORDS):
+        return HIDDEN
+    value = re.sub(r"(?<=://)([^/?#@:]*):[^/?#@]*@", rf"\1:{HIDDEN}@", value)
+    return re.sub(rf"([?&][^=&]*(?:{'|'.join(_SECRET_WORDS)})[^=&]*=)[^&#]*", rf"\1{HIDDEN}", value)
 
 
 def _near(name: str, known: Iterable[str]) -> str:

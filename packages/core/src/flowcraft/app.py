@@ -15,12 +15,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from flowcraft.blueprint import Blueprint
 from flowcraft.builder import Flow
 from flowcraft.client.book import BlueprintBook
+from flowcraft.client.settings import DAY_SECONDS, WorkSettings, resolve_work
 from flowcraft.clock import Clock, SystemClock
 from flowcraft.errors import FlowcraftError, SettingsError
 from flowcraft.expressions import Expressions
@@ -32,18 +33,17 @@ from flowcraft.nodes import node as with_options
 if TYPE_CHECKING:
     from flowcraft.adapter.base import BaseDistributedAdapter
     from flowcraft.adapter.options import RuntimeOptions
-    from flowcraft.adapters import AdapterSettings, AdapterSpec
+    from flowcraft.client.choice import Choice
     from flowcraft.client.connection import Connection
     from flowcraft.client.handle import RunHandle
     from flowcraft.client.sync import SyncFlowcraft
     from flowcraft.memory.adapter import MemoryBackend
+    from flowcraft.runtime import FlowRuntime
     from flowcraft.status import RunPage, RunResult, Status
     from flowcraft.worker import Worker
 
 ImplementationT = TypeVar("ImplementationT", bound=Callable[..., Any])
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
-
-DAY_SECONDS = 86_400.0
 
 
 class Flowcraft:
@@ -107,26 +107,16 @@ class Flowcraft:
         self._expressions = Expressions(
             functions=functions or {}, allow_comprehensions=allow_comprehensions
         )
-        self._concurrency = _at_least_one("concurrency", concurrency)
-        self._cpu_processes = (
-            None if cpu_processes is None else _at_least_one("cpu_processes", cpu_processes)
+        self._work = WorkSettings(
+            concurrency=concurrency,
+            cpu_processes=cpu_processes,
+            sweep_interval_seconds=sweep_interval_seconds,
+            max_deliveries=max_deliveries,
+            missing_seconds=missing_seconds,
+            retention_seconds=retention_seconds,
+            blocked_loop_seconds=blocked_loop_seconds,
+            drain_seconds=drain_seconds,
         )
-        self._drain_seconds = drain_seconds
-        if not sweep_interval_seconds > 0:
-            raise SettingsError(
-                f"sweep_interval_seconds={sweep_interval_seconds!r}: a number above 0"
-            )
-        if retention_seconds is not None and not retention_seconds > 0:
-            raise SettingsError(
-                f"retention_seconds={retention_seconds!r}: a number above 0, or None to keep runs"
-            )
-        self._options: dict[str, Any] = {
-            "sweep_interval_seconds": sweep_interval_seconds,
-            "max_deliveries": _at_least_one("max_deliveries", max_deliveries),
-            "missing_seconds": missing_seconds,
-            "retention_seconds": retention_seconds,
-            "blocked_loop_seconds": blocked_loop_seconds,
-        }
         self._clock = clock or SystemClock()
         self._book = BlueprintBook(self._expressions, self.registry)
         self._connection: Connection | None = None
@@ -231,6 +221,63 @@ class Flowcraft:
     def blueprints(self) -> tuple[str, ...]:
         """The ids of the blueprints that were added."""
         return tuple(self._book)
+
+    def blueprint(self, blueprint_id: str) -> Blueprint:
+        """A blueprint that was added.
+
+        Raises:
+            UnknownBlueprintError: None of that id was.
+        """
+        return self._book.blueprint(blueprint_id)
+
+    def problems(
+        self, source: Blueprint | str | bytes | Mapping[str, Any], *, beside: Iterable[str] = ()
+    ) -> tuple[str, ...]:
+        """List what keeps a blueprint from running here, whether it was added or not.
+
+        Args:
+            source: The blueprint, as an object, a mapping or JSON.
+            beside: Ids of further blueprints that its subflows may name.
+        """
+        return self._book.problems(source, beside=beside)
+
+    @property
+    def has_lifespan(self) -> bool:
+        """Whether its workers open something that nodes share."""
+        return self._lifespan is not None
+
+    async def check_dependencies(self) -> None:
+        """Open the lifespan, and look for everything that nodes depend on.
+
+        Raises:
+            RegistrationError: Some are missing; lists them all.
+        """
+        async with (self._lifespan or nullcontext)() as provided:
+            self.registry.check_dependencies(provided)
+
+    def in_process(self) -> AbstractAsyncContextManager[FlowRuntime]:
+        """Run its blueprints in this process, with no backend; nothing is kept.
+
+            async with app.in_process() as runtime:
+                result = await runtime.run(app.blueprint("order"), {"id": 7})
+
+        Raises:
+            BlueprintError: A blueprint names what nobody registered.
+            RegistrationError: The lifespan yields less than the nodes ask for.
+            SettingsError: A variable of the environment does not fit.
+        """
+        from flowcraft.client.in_process import open_runtime
+
+        work, _ = self.work_settings()
+        return open_runtime(
+            registry=self.registry,
+            book=self._book,
+            expressions=self._expressions,
+            lifespan=self._lifespan or nullcontext,
+            concurrency=work.concurrency,
+            cpu_processes=work.cpu_processes,
+            clock=self._clock,
+        )
 
     # -- runs
 
@@ -415,15 +462,17 @@ class Flowcraft:
         """Make a worker of this application; `await worker.run()` until it is told to stop.
 
         Args:
-            concurrency: Activations in progress at once; the application's if not given.
+            concurrency: Activations in progress at once; wins over environment and application.
             name: How it calls itself in logs and leases.
             adapter: As given on a command line, which wins over environment and application.
             url: Likewise.
 
         Raises:
-            SettingsError: `concurrency` is below 1.
+            SettingsError: A number is out of its range.
         """
         from flowcraft.worker import Worker
+
+        work, _ = self.work_settings(concurrency=concurrency)
 
         def make_adapter(options: RuntimeOptions) -> BaseDistributedAdapter:
             return self._make_adapter(options, adapter=adapter, url=url)
@@ -432,34 +481,33 @@ class Flowcraft:
             name=name or f"worker-{os.getpid()}",
             registry=self.registry,
             book=self._book,
-            concurrency=(
-                self._concurrency
-                if concurrency is None
-                else _at_least_one("concurrency", concurrency)
-            ),
+            concurrency=work.concurrency,
             make_adapter=make_adapter,
             make_options=self._runtime_options,
             lifespan=self._lifespan,
-            cpu_processes=self._cpu_processes,
-            drain_seconds=self._drain_seconds,
+            cpu_processes=work.cpu_processes,
+            drain_seconds=work.drain_seconds,
         )
 
     def _runtime_options(self, **more: Any) -> RuntimeOptions:
         from flowcraft.adapter.options import RuntimeOptions
 
+        work, _ = self.work_settings()
         options = {
             "registry": self.registry,
             "expressions": self._expressions,
             "clock": self._clock,
-            **self._options,
+            "sweep_interval_seconds": work.sweep_interval_seconds,
+            "max_deliveries": work.max_deliveries,
+            "missing_seconds": work.missing_seconds,
+            "retention_seconds": work.retention_seconds,
+            "blocked_loop_seconds": work.blocked_loop_seconds,
             **more,
         }
         return RuntimeOptions(**options)
 
-    def settings(
-        self, *, adapter: str | None = None, url: str | None = None
-    ) -> tuple[AdapterSpec, AdapterSettings]:
-        """Say which adapter is used, and how it connects; nothing is connected by it.
+    def settings(self, *, adapter: str | None = None, url: str | None = None) -> Choice:
+        """Say which adapter is used, how it connects and who said so; nothing is connected by it.
 
         Args:
             adapter: As given on a command line, which wins over environment and application.
@@ -476,19 +524,26 @@ class Flowcraft:
             command_line=AdapterChoice(adapter=adapter, url=url),
         )
 
+    def work_settings(
+        self, *, concurrency: int | None = None
+    ) -> tuple[WorkSettings, Mapping[str, str]]:
+        """Say how its workers work, and who gave each option.
+
+        Args:
+            concurrency: As given on a command line, which wins over environment and application.
+
+        Raises:
+            SettingsError: A variable does not fit.
+        """
+        return resolve_work(self._work, command_line={"concurrency": concurrency})
+
     def _make_adapter(
         self, options: RuntimeOptions, *, adapter: str | None, url: str | None
     ) -> BaseDistributedAdapter:
         from flowcraft.client.connection import make_adapter
         from flowcraft.memory.adapter import MemoryBackend
 
-        spec, settings = self.settings(adapter=adapter, url=url)
+        spec, settings, *_ = self.settings(adapter=adapter, url=url)
         if self._memory is None:
             self._memory = MemoryBackend()
         return make_adapter(spec, settings, options, self._memory)
-
-
-def _at_least_one(name: str, value: int) -> int:
-    if type(value) is not int or value < 1:
-        raise SettingsError(f"{name}={value!r}: a whole number from 1 on")
-    return value

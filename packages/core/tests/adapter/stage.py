@@ -328,7 +328,8 @@ class Stage:
     def dead_letters(self) -> list[tuple[bytes, str]]:
         """What nobody could handle, with the reasons."""
         if self.kind != "four_method":
-            return self.backend.tables.dead_letters
+            letters = self.backend.tables.dead_letters(1000)
+            return [(letter.body, letter.reason) for letter in letters]
         system = self.server.contexts.get(SYSTEM_RUN, {})
         notes = [json.loads(text) for key, text in system.items() if key.startswith("dead:")]
         return [(note["body"].encode(), note["reason"]) for note in notes]

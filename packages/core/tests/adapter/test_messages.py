@@ -50,6 +50,25 @@ async def test_fields_that_nobody_knows_are_ignored(stage: Stage) -> None:
 
 
 @virtually
+async def test_a_dead_letter_that_is_sent_again_when_its_run_is_there_moves_it(
+    stage: Stage,
+) -> None:
+    stage.send("a", run_id="late")
+    worker = stage.worker()
+    queue = stage.client.ports.queue
+    await stage.until(lambda: queue.dead_letters(9), within=60.0)
+    (letter,) = await queue.dead_letters(9) or ()
+    await worker.stop()
+    stage.add(graph([node("a", "echo")]))
+    await stage.create("g", 5, run_id="late")
+    assert await queue.requeue([letter.id, "nonsense"]) == [True, False]
+    assert await queue.dead_letters(9) == []
+    assert len(stage.messages()) == 1
+    stage.worker()
+    assert (await stage.result("late", within=60.0)).output == 5
+
+
+@virtually
 async def test_a_message_for_an_unknown_run_is_a_dead_letter_that_names_it(stage: Stage) -> None:
     stage.send("a", run_id="nobody")
     result = await stage.run(graph([node("a", "echo")]), 1)

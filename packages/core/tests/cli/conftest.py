@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -89,10 +90,13 @@ def flowcraft(folder):
 def start_worker(folder):
     """Start worker processes, ended by their handles whatever becomes of the test."""
     started: list[subprocess.Popen[str]] = []
+    # A test that waits for a line which never comes gets the end of the file instead.
+    late = threading.Timer(PATIENCE_SECONDS, lambda: [process.kill() for process in started])
+    late.start()
 
-    def start(app: str) -> subprocess.Popen[str]:
+    def start(app: str, *options: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flowcraft.cli", "worker", app, "--name", "w1"],
+            [sys.executable, "-m", "flowcraft.cli", "worker", app, "--name", "w1", *options],
             cwd=folder,
             env=environment(),
             stdin=subprocess.DEVNULL,
@@ -105,6 +109,7 @@ def start_worker(folder):
     try:
         yield start
     finally:
+        late.cancel()
         for process in started:
             process.kill()
             process.communicate()

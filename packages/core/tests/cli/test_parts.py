@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 
 from flowcraft import Flowcraft
 from flowcraft.cli.locate import locate
-from flowcraft.cli.log import PlainFormatter
+from flowcraft.cli.log import JsonFormatter, PlainFormatter
 from flowcraft.cli.runs import read_json
 from flowcraft.cli.show import duration, moment, run_lines
 from flowcraft.client.explain import Explanation
@@ -87,6 +88,11 @@ def lines_of(*standings: Standing, **facts) -> list[str]:
     [
         (Standing(node="n", state="ready"), "is ready or being executed"),
         (Standing(node="n", state="ready", attempt=3), "is ready or being executed, attempt 3"),
+        (
+            Standing(node="n", state="executing", worker="w3", until=NOW + 12, attempt=2),
+            "is leased by worker w3 for 12 s more, attempt 2",
+        ),
+        (Standing(node="n", state="executing", worker="w3"), "is leased by worker w3"),
         (Standing(node="n", state="joining", waits_for=("a", "b")), "waits for a, b"),
         (Standing(node="n", state="waiting"), "waits for a resume"),
         (Standing(node="n", state="sleeping", until=NOW + 90), "90 s more"),
@@ -103,6 +109,19 @@ def test_each_state_is_told_in_words(standing, text):
     (line,) = lines_of(standing)
     assert line.startswith("  n  ")
     assert text in line
+
+
+def test_a_join_says_where_those_stand_that_it_waits_for():
+    lines = lines_of(
+        Standing(node="b", state="executing", worker="w3", until=NOW + 12, attempt=2),
+        Standing(node="c", scope="/0", state="waiting"),
+        Standing(node="c", scope="/1", state="sleeping", until=NOW + 90),
+        Standing(node="j", scope="/1", state="joining", waits_for=("b", "c", "d")),
+    )
+    assert lines[-1] == (
+        "  j  /1 waits for b, c, d; b is leased by worker w3 for 12 s more, attempt 2; "
+        "c sleeps until 1970-01-12 13:48:10 UTC, 90 s more; d is not reached yet"
+    )
 
 
 def test_what_is_over_is_counted_and_what_is_not_is_told_one_by_one():
@@ -173,3 +192,28 @@ def test_a_log_line_has_its_facts_behind_its_message():
         "1970-01-01T00:00:00.250Z WARNING attempt failed "
         'run="r 1" attempt=2 error="ValueError: \\"x\\"\\n"'
     )
+
+
+def test_a_log_line_as_json_is_one_object_with_the_same_facts():
+    record = logging.makeLogRecord(
+        {"msg": "attempt failed", "levelname": "WARNING", "name": "flowcraft.worker",
+         "created": 0.25, "run": "r\n1", "scope": "", "attempt": 2, "level": "mine"}
+    )  # fmt: skip
+    line = JsonFormatter().format(record)
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "at": "1970-01-01T00:00:00.250Z",
+        "level": "WARNING",
+        "logger": "flowcraft.worker",
+        "message": "attempt failed",
+        "run": "r\n1",
+        "attempt": 2,
+    }
+
+
+def test_a_log_line_as_json_holds_the_traceback():
+    try:
+        raise ValueError("not today")
+    except ValueError:
+        record = logging.makeLogRecord({"msg": "failed", "exc_info": sys.exc_info()})
+    assert json.loads(JsonFormatter().format(record))["traceback"].endswith("not today")

@@ -12,7 +12,7 @@ SQLITE_HERE = AdapterChoice(url="sqlite:///here.db")
 
 
 def test_an_application_that_says_nothing_uses_a_file_in_the_working_directory():
-    spec, settings = resolve(NOTHING, environ={})
+    spec, settings, *_ = resolve(NOTHING, environ={})
     assert (spec.name, settings.path) == ("sqlite", "flowcraft.db")
 
 
@@ -21,13 +21,13 @@ def test_the_scheme_of_a_url_names_the_adapter():
 
 
 def test_the_environment_wins_over_the_application():
-    spec, settings = resolve(SQLITE_HERE, environ={"FLOWCRAFT_URL": "sqlite:///there.db"})
+    spec, settings, *_ = resolve(SQLITE_HERE, environ={"FLOWCRAFT_URL": "sqlite:///there.db"})
     assert (spec.name, settings.path) == ("sqlite", "there.db")
     assert resolve(SQLITE_HERE, environ={"FLOWCRAFT_ADAPTER": "memory"})[0].name == "memory"
 
 
 def test_the_command_line_wins_over_the_environment():
-    _, settings = resolve(
+    _, settings, *_ = resolve(
         NOTHING,
         command_line=AdapterChoice(url="sqlite:///mine.db"),
         environ={"FLOWCRAFT_URL": "sqlite:///there.db", "FLOWCRAFT_ADAPTER": "memory"},
@@ -38,13 +38,13 @@ def test_the_command_line_wins_over_the_environment():
 def test_an_adapter_named_on_the_command_line_keeps_the_url_below_that_is_its_own():
     choice = AdapterChoice(adapter="sqlite")
     environ = {"FLOWCRAFT_URL": "memory://"}
-    spec, settings = resolve(SQLITE_HERE, command_line=choice, environ=environ)
+    spec, settings, *_ = resolve(SQLITE_HERE, command_line=choice, environ=environ)
     assert (spec.name, settings.path) == ("sqlite", "here.db")
 
 
 def test_options_of_the_application_hold_where_nothing_above_says_otherwise():
     application = AdapterChoice(options={"lease_seconds": 7.0, "synchronous": "full"})
-    _, settings = resolve(
+    _, settings, *_ = resolve(
         application, environ={"FLOWCRAFT_URL": "sqlite:///there.db?lease_seconds=9"}
     )
     assert (settings.lease_seconds, settings.synchronous) == (9.0, "full")
@@ -63,14 +63,14 @@ def test_a_single_option_of_the_environment_wins_over_the_url_beside_it():
 
 def test_options_of_one_adapter_are_not_given_to_another():
     application = AdapterChoice(adapter="sqlite", options={"synchronous": "full"})
-    spec, settings = resolve(application, environ={"FLOWCRAFT_ADAPTER": "memory"})
+    spec, settings, *_ = resolve(application, environ={"FLOWCRAFT_ADAPTER": "memory"})
     assert (spec.name, settings.lease_seconds) == ("memory", 30.0)
 
 
 def test_options_without_an_adapter_go_to_whichever_is_used():
     application = AdapterChoice(options={"lease_seconds": 7})
     for adapter in ("memory", "sqlite"):
-        _, settings = resolve(application, environ={"FLOWCRAFT_ADAPTER": adapter})
+        _, settings, *_ = resolve(application, environ={"FLOWCRAFT_ADAPTER": adapter})
         assert settings.lease_seconds == 7.0
 
 

@@ -257,6 +257,25 @@ async def test_a_join_says_for_whom_it_waits(start, app, working, until_status):
     assert standing(explanation, "both").waits_for == ("slow",)
 
 
+async def test_a_node_that_takes_long_says_which_worker_is_at_it(working, until, gate):
+    app = Flowcraft(adapter="memory", lease_seconds=1)
+    flow = create_flow("flow")
+    flow.node(gate.pass_through, uses="gate", id="slow")
+    app.add(flow)
+    async with app, working(app, name="w3"):
+        run = await app.submit("flow")
+
+        async def is_leased():
+            return states(await run.explain()) == {"slow": "executing"}
+
+        await until(is_leased)
+        found = standing(await run.explain(), "slow")
+        assert (found.worker, found.attempt, found.until is not None) == ("w3", 1, True)
+        assert await run.status() == "running"
+        gate.opened.set()
+        await run.result(timeout=30)
+
+
 async def test_a_node_that_no_worker_has_is_stranded(tmp_path, working, until):
     flow = create_flow("flow")
     flow.node(echo, uses="echo")

@@ -216,3 +216,20 @@ async def test_a_key_has_one_winner_until_it_expires(transact: Transactor, clock
     assert not await keys.delete("k")
     assert await keys.set_if_not_exist("k", "next", None)
     assert await asyncio.gather(*(keys.increment("n", None) for _ in range(20))) == [*range(1, 21)]
+
+
+async def test_a_dead_letter_is_kept_until_it_is_dropped_or_sent_again(
+    queue: LocalQueue, clock: Any
+) -> None:
+    await queue.send([Outgoing(JOB), Outgoing(JobPayload("r", "b", "m"))])
+    for delivery in await queue.receive(2, 0.0):
+        await queue.bury([delivery], "nobody can")
+        clock.at += 1
+    first, second = await queue.dead_letters(9)
+    assert (first.reason, first.at, second.at) == ("nobody can", 1000.0, 1001.0)
+    assert await queue.dead_letters(1) == [first]
+    assert await queue.requeue([first.id, first.id, "nonsense"]) == [True, False, False]
+    (delivery,) = await queue.receive(9, 0.0)
+    assert (delivery.body, delivery.is_redelivered) == (first.body, False)
+    assert await queue.drop([first.id, second.id]) == [False, True]
+    assert await queue.dead_letters(9) == []

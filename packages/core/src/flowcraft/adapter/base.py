@@ -13,13 +13,15 @@ run store and a queue of their own, and may fuse a whole transition into one ste
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from flowcraft.adapter.contract_queue import ContractQueue
-from flowcraft.adapter.contract_store import ContractStore
+from flowcraft.adapter.contract_store import WINDOWS, ContractStore
+from flowcraft.adapter.dead_letters import DeadLetters
+from flowcraft.adapter.finding import Finding
 from flowcraft.adapter.options import AdapterOptions
 from flowcraft.adapter.parts import Parts
 from flowcraft.adapter.ports import Fused, Ports
@@ -55,7 +57,8 @@ class BaseDistributedAdapter(ABC):
         native = self.native_ports()
         if native is None:
             store = ContractStore(options.coordination_store, self.create_context, options)
-            native = NativePorts(store, ContractQueue(self.enqueue_job, store.keep_dead_letter))
+            letters = DeadLetters(self.create_context, options.runtime_options.clock)
+            native = NativePorts(store, ContractQueue(self.enqueue_job, letters))
             self._is_push = True
         else:
             self._is_push = False
@@ -125,6 +128,24 @@ class BaseDistributedAdapter(ABC):
             BackendError: The backend cannot be used; says what to do.
         """
         await self.ports.queue.depth()
+
+    async def set_up(self) -> None:
+        """Make what the backend needs, such as tables and queues; again changes nothing.
+
+        Raises:
+            BackendError: It cannot be made; says what to do.
+        """
+        await self.open()
+
+    async def diagnose(self) -> Sequence[Finding]:
+        """Look at what only this adapter knows of its backend, for `flowcraft doctor`.
+
+        Call it on an adapter that is open. What it finds has no passwords in it.
+
+        Raises:
+            BackendError: The backend cannot be used; says what to do.
+        """
+        return [Finding("note", "late workers", WINDOWS)] if self._is_push else []
 
     async def aclose(self) -> None:
         """Let go of the backend, after `stop`."""

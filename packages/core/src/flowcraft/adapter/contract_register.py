@@ -7,7 +7,6 @@ the retention read.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -147,13 +146,6 @@ class ContractRegister:
             found: Any = await self._system.get(f"timer:{timer.name}")
             if found is not None and found["due"] == timer.due_at:
                 await self._system.delete(f"timer:{timer.name}")
-
-    # -- dead letters
-
-    async def keep_dead_letter(self, body: bytes, reason: str) -> None:
-        """Keep a message that nobody can handle; the same one is kept once."""
-        note = {"body": body.decode(errors="replace"), "reason": reason, "at": self._clock.now()}
-        await self._system.set(f"dead:{hashlib.sha256(body).hexdigest()}", note)
 
 
 def _note(header: RunHeader) -> dict[str, Any]:

@@ -55,6 +55,13 @@ from flowcraft.ports.store import (
 )
 from flowcraft.status import ListedStatus, RunHeader
 
+WINDOWS = (
+    "the store has no atomic commit: a worker that wakes late may record after the end of its run"
+    " or overwrite a later context write, and one that dies as it records may lose its context"
+    " writes if its run is then cancelled"
+)
+"""What is not guaranteed, see above, in words for who runs it."""
+
 
 class _Ending(msgspec.Struct, frozen=True, omit_defaults=True):
     """A final status; that of a fatal failure carries the failed activation's record."""
@@ -380,12 +387,6 @@ class ContractStore(RunStore):
 
     async def clear_timers(self, timers: Sequence[Timer]) -> None:
         await self._register.clear_timers(timers)
-
-    # -- dead letters
-
-    async def keep_dead_letter(self, body: bytes, reason: str) -> None:
-        """Keep a message that nobody can handle; the same one is kept once."""
-        await self._register.keep_dead_letter(body, reason)
 
     # -- blueprints
 

@@ -1,6 +1,7 @@
 """Workflow graphs as data: the model, its JSON form, its rules, and the plan made from it."""
 
 from flowcraft.blueprint.durations import duration_seconds
+from flowcraft.blueprint.mermaid import mermaid
 from flowcraft.blueprint.model import (
     ALIASES,
     BUILT_INS,
@@ -13,7 +14,7 @@ from flowcraft.blueprint.model import (
     kind_of,
 )
 from flowcraft.blueprint.node_rules import id_fault
-from flowcraft.blueprint.parse import canonical_bytes, content_hash, parse_blueprint, to_json
+from flowcraft.blueprint.parse import canonical_bytes, content_hash, parse_blueprint, read, to_json
 from flowcraft.blueprint.plan import EdgePlan, NodePlan, Plan, compile_plan
 from flowcraft.blueprint.validate import ExpressionCompiler, load_blueprint, validate
 
@@ -37,7 +38,9 @@ __all__ = [
     "id_fault",
     "kind_of",
     "load_blueprint",
+    "mermaid",
     "parse_blueprint",
+    "read",
     "to_json",
     "validate",
 ]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import Any
 
 import msgspec
 
 from flowcraft.app import Flowcraft
+from flowcraft.cli.follow import show_events, view_of, write_followed
+from flowcraft.cli.output import json_text, write
 from flowcraft.cli.show import error_text, run_lines
-from flowcraft.errors import SettingsError
+from flowcraft.client.waiting import header_of, no_run
+from flowcraft.clock import SystemClock
+from flowcraft.errors import RunError, RunNotFinishedError, SettingsError, UnknownRunError
 
 
 async def connect(app: Flowcraft, *, adapter: str | None, url: str | None) -> None:
@@ -29,7 +34,7 @@ def refuse_private(app: Flowcraft, *, adapter: str | None, url: str | None) -> N
     Raises:
         SettingsError: It is one.
     """
-    spec, _ = app.settings(adapter=adapter, url=url)
+    spec, *_ = app.settings(adapter=adapter, url=url)
     if not spec.is_shared:
         raise SettingsError(
             f"adapter {spec.name!r} keeps its runs in one process, which ends with this command. "
@@ -46,10 +51,11 @@ async def submit(
     idempotency_key: str | None,
     deadline_seconds: float | None,
     wait: bool,
+    follow: bool,
     timeout_seconds: float | None,
     as_json: bool,
 ) -> bool:
-    """Submit a run; with `wait`, give its result. Whether it did not fail."""
+    """Submit a run; to be waited for or followed, give its result. Whether it did not fail."""
     run = await app.submit(
         blueprint_id,
         payload,
@@ -57,6 +63,14 @@ async def submit(
         idempotency_key=idempotency_key,
         deadline_seconds=deadline_seconds,
     )
+    if follow:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await follow_run(app, run.run_id, after=None, as_json=as_json)
+        except TimeoutError as error:
+            raise RunNotFinishedError(
+                f"run {run.run_id!r} had not ended after {timeout_seconds:g} s, and goes on"
+            ) from error
     if not wait:
         write(as_json, {"run_id": run.run_id}, run.run_id)
         return True
@@ -66,6 +80,24 @@ async def submit(
     if result.status == "completed":
         lines.append(json_text(result.output))
     write(as_json, result, "\n".join(lines))
+    return result.status == "completed"
+
+
+async def follow_run(app: Flowcraft, run_id: str, *, after: str | None, as_json: bool) -> bool:
+    """Show what happens in a run until its end, then its result. Whether it completed.
+
+    Raises:
+        UnknownRunError: It is not there.
+    """
+    run = app.run(run_id)
+    view = await (await app.adapter()).parts.view(run_id)
+    if view is None:
+        raise UnknownRunError(no_run(run_id))
+    nodes = list(view.program.nodes)
+    with view_of(run_id, nodes, as_json=as_json, clock=SystemClock()) as shown:
+        await show_events(run.events(after), shown)
+    result = await run.result()
+    write_followed(result, as_json=as_json)
     return result.status == "completed"
 
 
@@ -106,14 +138,25 @@ async def resume(
     return outcome != "refused"
 
 
-def write(as_json: bool, value: Any, text: str) -> None:
-    """Write what a program reads, or what a person does."""
-    print(json_text(value) if as_json else text)
+async def reconcile(app: Flowcraft, run_id: str, *, as_json: bool) -> None:
+    """Repair a run from its records."""
+    await (await app.adapter()).reconcile(run_id)
+    status = await app.run(run_id).status()
+    write(as_json, {"run_id": run_id, "status": status}, f"run {run_id} is {status}")
 
 
-def json_text(value: Any) -> str:
-    """A value as one line of JSON."""
-    return msgspec.json.encode(value).decode()
+async def purge(app: Flowcraft, run_id: str, *, as_json: bool) -> None:
+    """Remove an ended run with everything below it.
+
+    Raises:
+        UnknownRunError: It is not there.
+        RunError: It has not ended, or is a child.
+    """
+    adapter = await app.adapter()
+    if not await adapter.runs.purge(run_id):
+        header = await header_of(adapter, run_id)
+        raise RunError(f"run {run_id!r} is {header.status}, and is kept. Cancel it first")
+    write(as_json, {"run_id": run_id, "purged": True}, f"run {run_id} is gone")
 
 
 def read_json(text: str | None, option: str) -> Any:

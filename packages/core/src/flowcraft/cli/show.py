@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from flowcraft.client.explain import Explanation
@@ -12,6 +12,11 @@ from flowcraft.engine.record import ErrorInfo
 
 SHOWN_PER_NODE = 20
 """How many activations of one node are told one by one; the rest is counted."""
+
+SHOWN_REASONS = 3
+"""Of how many nodes that a join waits for it is told where they stand."""
+
+ByNode = Mapping[str, Sequence[Standing]]
 
 OVER = ("completed", "skipped", "failed", "caught")
 
@@ -39,12 +44,14 @@ def run_lines(run: Explanation, *, now: float) -> Iterator[str]:
         by_node.setdefault(standing.node, []).append(standing)
     width = max((len(node) for node in by_node), default=0)
     for node, standings in by_node.items():
-        yield from node_lines(node.ljust(width), standings, now=now)
+        yield from node_lines(node.ljust(width), standings, by_node, now=now)
     if not run.is_complete:
         yield f"  ... and more; these are the first {len(run.activations)}"
 
 
-def node_lines(node: str, standings: list[Standing], *, now: float) -> Iterator[str]:
+def node_lines(
+    node: str, standings: list[Standing], by_node: ByNode, *, now: float
+) -> Iterator[str]:
     """Tell the activations of a node: what is over in one line, what is not one by one."""
     over = [standing for standing in standings if standing.state in OVER]
     troubled = [standing for standing in over if standing.state in ("failed", "caught")]
@@ -54,18 +61,30 @@ def node_lines(node: str, standings: list[Standing], *, now: float) -> Iterator[
         counts = Counter(standing.state for standing in over)
         told = ", ".join(f"{count} {state}" for state, count in counts.items())
         yield f"  {node}  {told}"
-        yield from _each(node, troubled, now=now)
-    yield from _each(node, [one for one in standings if one.state not in OVER], now=now)
+        yield from _each(node, troubled, by_node, now=now)
+    open_ = [one for one in standings if one.state not in OVER]
+    yield from _each(node, open_, by_node, now=now)
 
 
-def _each(node: str, standings: list[Standing], *, now: float) -> Iterator[str]:
+def _each(node: str, standings: list[Standing], by_node: ByNode, *, now: float) -> Iterator[str]:
     for standing in standings[:SHOWN_PER_NODE]:
         scope = f" {standing.scope}" if standing.scope else ""
-        yield f"  {node} {scope} {reason(standing, now=now)}".rstrip()
+        because = _because(standing, by_node, now=now)
+        yield f"  {node} {scope} {reason(standing, now=now)}{because}".rstrip()
     left = Counter(standing.state for standing in standings[SHOWN_PER_NODE:])
     if left:
         told = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in left.items())
         yield f"  {node}  and {told}"
+
+
+def _because(standing: Standing, by_node: ByNode, *, now: float) -> str:
+    """Where those stand that a join waits for."""
+    told = ""
+    for node in standing.waits_for[:SHOWN_REASONS]:
+        before = [one for one in by_node.get(node, ()) if one.state not in OVER]
+        before.sort(key=lambda one: one.scope != standing.scope)
+        told += f"; {node} {reason(before[0], now=now) if before else 'is not reached yet'}"
+    return told
 
 
 def reason(standing: Standing, *, now: float) -> str:
@@ -73,6 +92,9 @@ def reason(standing: Standing, *, now: float) -> str:
     match standing.state:
         case "ready":
             text = f"is ready or being executed{_attempt(standing)}"
+        case "executing":
+            left = f" for {duration(standing.until - now)} more" if standing.until else ""
+            text = f"is leased by worker {standing.worker}{left}{_attempt(standing)}"
         case "retrying":
             at = standing.until if standing.until is not None else now
             text = f"tries again in {duration(at - now)}{_attempt(standing)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -61,14 +61,39 @@ class BlueprintBook:
         found = self._programs.get(blueprint_id)
         if found is not None:
             return found
-        blueprint = self._blueprints.get(blueprint_id)
-        if blueprint is None:
-            raise UnknownBlueprintError(self._unknown(blueprint_id))
+        blueprint = self.blueprint(blueprint_id)
         problems = validate(blueprint, uses=self._uses, blueprints=self._blueprints)
         if problems:
             raise BlueprintError(blueprint_id, problems)
         program = self._programs[blueprint_id] = Program(blueprint, self._expressions)
         return program
+
+    def blueprint(self, blueprint_id: str) -> Blueprint:
+        """A blueprint as it was added.
+
+        Raises:
+            UnknownBlueprintError: None of that id was added.
+        """
+        blueprint = self._blueprints.get(blueprint_id)
+        if blueprint is None:
+            raise UnknownBlueprintError(self._unknown(blueprint_id))
+        return blueprint
+
+    def problems(
+        self, source: Blueprint | str | bytes | Mapping[str, Any], *, beside: Iterable[str]
+    ) -> tuple[str, ...]:
+        """List what is wrong with a blueprint, added or not; `beside` are further subflows."""
+        document = to_json(source) if isinstance(source, Blueprint) else source
+        try:
+            load_blueprint(
+                document,
+                uses=self._uses,
+                expressions=self._expressions,
+                blueprints={*self._blueprints, *beside},
+            )
+        except BlueprintError as error:
+            return error.problems
+        return ()
 
     def reachable(self, blueprint_id: str) -> dict[str, Program]:
         """A blueprint and all that it can start as subflows, by id.

@@ -7,13 +7,14 @@ another one; those that are given without one go to whichever is used.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from flowcraft.adapters import Adapters, AdapterSettings, AdapterSpec
+from flowcraft.client.settings import APPLICATION, COMMAND_LINE, DEFAULT
+from flowcraft.environment import ADAPTER, URL, Environment, option_variable
 from flowcraft.errors import SettingsError, UnknownAdapterError
 
 DEFAULT_ADAPTER = "sqlite"
@@ -62,42 +63,66 @@ class AdapterChoice:
             return False
 
 
+class Choice(NamedTuple):
+    """Which adapter is used, and how.
+
+    Attributes:
+        spec: The adapter.
+        settings: Its options.
+        named_by: Who named it.
+        origins: Who gave each option.
+    """
+
+    spec: AdapterSpec
+    settings: AdapterSettings
+    named_by: str
+    origins: Mapping[str, str]
+
+
 def resolve(
     application: AdapterChoice,
     *,
     command_line: AdapterChoice | None = None,
     environ: Mapping[str, str] | None = None,
-) -> tuple[AdapterSpec, AdapterSettings]:
+) -> Choice:
     """Decide which adapter is used, and read its settings.
 
     Raises:
         UnknownAdapterError: It is not installed; says how to install it.
         SettingsError: An option does not exist or does not fit, or a name contradicts its URL.
     """
-    environ = os.environ if environ is None else environ
-    environment = AdapterChoice(
-        adapter=environ.get("FLOWCRAFT_ADAPTER") or None, url=environ.get("FLOWCRAFT_URL") or None
-    )
+    environment = Environment(environ)
+    variables = AdapterChoice(adapter=environment.adapter, url=environment.url)
     # Each wins over those after it.
     places = [
-        ("command line", command_line or AdapterChoice()),
-        ("FLOWCRAFT_ADAPTER and FLOWCRAFT_URL", environment),
-        ("application", application),
+        (COMMAND_LINE, command_line or AdapterChoice()),
+        (f"{ADAPTER} and {URL}", variables),
+        (APPLICATION, application),
     ]
     adapters = Adapters()
     chosen: AdapterSpec | None = None
+    named_by = DEFAULT
     for place, choice in places:
-        chosen = chosen or choice.spec(adapters, place)
+        if chosen is None:
+            chosen = choice.spec(adapters, place)
+            if chosen is not None:
+                named_by = (URL if choice.url else ADAPTER) if choice is variables else place
     chosen = chosen or adapters.find(DEFAULT_ADAPTER)
     settings_class = chosen.settings_class()
     options: dict[str, Any] = {}
+    origins = dict.fromkeys(settings_class.__struct_fields__, DEFAULT)
     for place, choice in reversed(places):
+        given: dict[str, Any] = {}
         if choice.is_about(chosen, adapters, place):
-            options |= _read_url(settings_class, choice.url) if choice.url else {}
-            options |= choice.options
-        if choice is environment:
-            options |= _read_environment(chosen, environ)
-    return chosen, settings_class.from_options(**options)
+            given |= _read_url(settings_class, choice.url) if choice.url else {}
+            given |= choice.options
+        options |= given
+        origins |= dict.fromkeys(given, URL if choice is variables else place)
+        if choice is variables:
+            single = environment.of_adapter(chosen.name)
+            options |= single
+            origins |= {name: option_variable(name, chosen.name) for name in single}
+    return Choice(chosen, settings_class.from_options(**options), named_by, origins)
 
 
 def _read_url(settings_class: type[AdapterSettings], url: str) -> dict[str, Any]:
@@ -106,13 +131,3 @@ def _read_url(settings_class: type[AdapterSettings], url: str) -> dict[str, Any]
     parts = urlsplit(url, allow_fragments=False)
     query = parse_qsl(parts.query, keep_blank_values=True)
     return {**settings_class.read_address(parts), **dict(query)}
-
-
-def _read_environment(spec: AdapterSpec, environ: Mapping[str, str]) -> dict[str, str]:
-    """Single options, such as `FLOWCRAFT_SQLITE_LEASE_SECONDS`."""
-    prefix = f"FLOWCRAFT_{spec.name.upper()}_"
-    return {
-        name.removeprefix(prefix).lower(): value
-        for name, value in environ.items()
-        if name.startswith(prefix)
-    }

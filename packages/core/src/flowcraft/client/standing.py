@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -22,6 +23,7 @@ State = Literal[
     "failed",
     "caught",
     "ready",
+    "executing",
     "retrying",
     "stranded",
     "joining",
@@ -31,7 +33,8 @@ State = Literal[
 ]
 """What a record says, or, where there is none, what stands between the activation and one:
 
-    ready       a job, or the worker that executes it
+    ready       a job, or a worker that has only begun to execute it
+    executing   the worker that executes it, by its last word
     retrying    the time of its next attempt
     stranded    a worker that has its implementation
     joining     edges that have not arrived
@@ -40,7 +43,7 @@ State = Literal[
     in_subflow  the end of its child run
 """
 
-ACTIVE: frozenset[State] = frozenset(("ready", "retrying", "stranded"))
+ACTIVE: frozenset[State] = frozenset(("ready", "executing", "retrying", "stranded"))
 """States that move by themselves, or as soon as there is a worker."""
 SUSPENDED: frozenset[State] = frozenset(("waiting", "sleeping"))
 
@@ -53,7 +56,9 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         scope: Which iteration, item or stand-in; empty outside of them.
         attempt: The attempt that led to its record, or that comes next.
         error: What it failed with, or what its last attempt did.
-        until: When it goes on, in seconds since the epoch (`retrying`, `sleeping`).
+        until: When it goes on, in seconds since the epoch (`retrying`, `sleeping`); how long it
+            is kept from other workers (`executing`), None if the store does not say.
+        worker: Who executes it (`executing`).
         since: Since when it stands there (`stranded`).
         waits_for: Nodes whose edges have not arrived (`joining`).
         uses: The implementation that it lacks (`stranded`).
@@ -70,6 +75,7 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     waits_for: tuple[str, ...] = ()
     uses: str = ""
     child: str = ""
+    worker: str = ""
 
     @property
     def activation(self) -> str:
@@ -132,7 +138,7 @@ def unrecorded(
     move = new_move(run, activation, loaded, via="", token="", is_counted=False)
     state: State = "ready"
     until = since = None
-    uses = child = ""
+    uses = child = worker = ""
     if move.kind in ("wait", "webhook") and OPEN in cells and not _is_signalled(move.key, loaded):
         state = "waiting"
     elif move.kind == "sleep" and DUE in cells and float(cells[DUE]) > now:
@@ -142,9 +148,13 @@ def unrecorded(
         state, child = "in_subflow", note.run_id
     elif MISSING in cells:
         state, since, uses = "stranded", float(cells[MISSING]), move.uses
+    lease = loaded.lease
+    if state == "ready" and lease is not None and lease.until > now:
+        state, attempt, worker = "executing", lease.attempt, lease.worker.rpartition(".")[0]
+        until = lease.until if math.isfinite(lease.until) else None
     return Standing(
         node=node, scope=scope, state=state, attempt=attempt, error=error, until=until,
-        since=since, uses=uses, child=child,
+        since=since, uses=uses, child=child, worker=worker,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
+from flowcraft.ports.queue import DeadLetter
 from flowcraft.ports.store import Place, Stalled
 from flowcraft.status import ListedStatus, RunHeader
 
@@ -140,6 +141,14 @@ class LocalDatabase(ABC):
 
     @abstractmethod
     def bury_job(self, id_: int, token: int, reason: str, at: float) -> None: ...
+
+    @abstractmethod
+    def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        """Dead letters, the oldest first."""
+
+    @abstractmethod
+    def take_dead_letter(self, id_: str) -> bytes | None:
+        """Remove a dead letter; its message, None if there is none of that id."""
 
     @abstractmethod
     def count_jobs(self, now: float) -> int:

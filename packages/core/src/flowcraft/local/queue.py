@@ -9,7 +9,7 @@ from flowcraft.clock import Clock
 from flowcraft.local.database import LocalDatabase, Transactor
 from flowcraft.local.waker import Waker
 from flowcraft.ports.contract import encode_job
-from flowcraft.ports.queue import Delivery, JobQueue, Outgoing
+from flowcraft.ports.queue import DeadLetter, Delivery, JobQueue, Outgoing
 
 
 class LocalQueue(JobQueue):
@@ -97,6 +97,26 @@ class LocalQueue(JobQueue):
                 db.bury_job(id_, token, reason, at)
 
         await self._transact(step)
+
+    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        return await self._transact(lambda db: db.dead_letters(limit))
+
+    async def requeue(self, ids: Sequence[str]) -> Sequence[bool]:
+        now = self._clock.now()
+
+        def again(db: LocalDatabase, id_: str) -> bool:
+            body = db.take_dead_letter(id_)
+            if body is None:
+                return False
+            db.insert_job(body, now)
+            return True
+
+        return await self._transact(lambda db: [again(db, id_) for id_ in ids])
+
+    async def drop(self, ids: Sequence[str]) -> Sequence[bool]:
+        return await self._transact(
+            lambda db: [db.take_dead_letter(id_) is not None for id_ in ids]
+        )
 
     async def depth(self) -> int | None:
         now = self._clock.now()

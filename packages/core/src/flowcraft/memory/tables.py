@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flowcraft.local.database import JobRow, LocalDatabase, TimerRow
+from flowcraft.ports.queue import DeadLetter
 from flowcraft.ports.store import Place, Stalled
 from flowcraft.status import ListedStatus, RunHeader
 
@@ -43,12 +44,13 @@ class MemoryTables(LocalDatabase):
     def __init__(self) -> None:
         self.runs: dict[str, _Run] = {}
         self.jobs: dict[int, _Job] = {}
-        self.dead_letters: list[tuple[bytes, str]] = []
+        self._letters: dict[str, DeadLetter] = {}
         self._children: dict[str, list[str]] = {}
         self._timers: dict[str, TimerRow] = {}
         self._blueprints: dict[str, bytes] = {}
         self._keys: dict[str, tuple[str, float | None]] = {}
         self._last_job = 0
+        self._last_letter = 0
 
     # -- runs
 
@@ -204,8 +206,17 @@ class MemoryTables(LocalDatabase):
     def bury_job(self, id_: int, token: int, reason: str, at: float) -> None:
         job = self.jobs.get(id_)
         if job is not None and job.token == token:
-            self.dead_letters.append((job.body, reason))
+            self._last_letter += 1
+            letter = DeadLetter(str(self._last_letter), job.body, reason, at)
+            self._letters[letter.id] = letter
             del self.jobs[id_]
+
+    def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        return list(self._letters.values())[:limit]
+
+    def take_dead_letter(self, id_: str) -> bytes | None:
+        letter = self._letters.pop(id_, None)
+        return letter.body if letter is not None else None
 
     def count_jobs(self, now: float) -> int:
         return sum(job.visible_at <= now for job in self.jobs.values())

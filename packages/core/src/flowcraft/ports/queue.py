@@ -6,7 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from flowcraft.errors import BackendError
 from flowcraft.ports.contract import JobPayload
+
+_OWN_TOOLS = "this queue keeps its dead letters to itself. Use the tools of its backend"
 
 
 class Delivery(NamedTuple):
@@ -30,6 +33,22 @@ class Outgoing(NamedTuple):
 
     job: JobPayload
     delay_seconds: float = 0.0
+
+
+class DeadLetter(NamedTuple):
+    """A message that nobody could handle.
+
+    Attributes:
+        id: Its name among the dead letters; never given to another one.
+        body: The message as it came over the wire.
+        reason: Why nobody could handle it.
+        at: When it was given up, in seconds since the epoch.
+    """
+
+    id: str
+    body: bytes
+    reason: str
+    at: float
 
 
 class JobQueue(ABC):
@@ -73,6 +92,27 @@ class JobQueue(ABC):
     @abstractmethod
     async def bury(self, deliveries: Sequence[Delivery], reason: str) -> None:
         """Move messages that nobody can handle to the dead letters, with the reason."""
+
+    async def dead_letters(self, limit: int) -> Sequence[DeadLetter] | None:
+        """List dead letters, the oldest first; None if the backend's own tools are needed."""
+        del limit
+        return None
+
+    async def requeue(self, ids: Sequence[str]) -> Sequence[bool]:
+        """Put dead letters back on the queue as new messages; False where there is none.
+
+        Raises:
+            BackendError: The backend's own tools are needed, or the message is no job.
+        """
+        raise BackendError(_OWN_TOOLS)
+
+    async def drop(self, ids: Sequence[str]) -> Sequence[bool]:
+        """Remove dead letters for good; False where there is none.
+
+        Raises:
+            BackendError: The backend's own tools are needed.
+        """
+        raise BackendError(_OWN_TOOLS)
 
     async def depth(self) -> int | None:
         """How many messages wait, roughly; None if the backend cannot say."""

@@ -5,6 +5,7 @@ settings   options; which files are refused
 writer     the thread that runs the steps, many to a transaction
 tables     the primitives, in SQL
 schema     tables and migrations
+diagnosis  what `doctor` says of a file
 waker      wakes the other processes of the file
 spec       what the registry knows
 """

@@ -26,10 +26,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Self, TypeVar
 
+from flowcraft.adapter.finding import Finding
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.adapter.watchdog import HeartbeatPorts
 from flowcraft.clock import Clock
@@ -38,6 +39,7 @@ from flowcraft.local.database import LocalDatabase
 from flowcraft.local.queue import LocalQueue
 from flowcraft.local.store import LocalStore
 from flowcraft.local.waker import Waker
+from flowcraft.sqlite.diagnosis import examine
 from flowcraft.sqlite.settings import SqliteSettings
 from flowcraft.sqlite.waker import SqliteWaker
 from flowcraft.sqlite.writer import Writer
@@ -176,6 +178,10 @@ class SqliteAdapter(LocalAdapter):
             await adapter.aclose()
             raise
         return adapter
+
+    async def diagnose(self) -> Sequence[Finding]:
+        settings, clock = self.backend.settings, self.options.runtime_options.clock
+        return await asyncio.to_thread(examine, self.backend.path, settings, clock.now())
 
     async def aclose(self) -> None:
         """Close the file, unless it is shared. A worker is stopped first, with `stop`."""

@@ -92,7 +92,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (run_id, key)
         ) WITHOUT ROWID
         """,
-        # AUTOINCREMENT, for an id that came back could be acknowledged by its former holder.
+        # AUTOINCREMENT, for an id that came back could be acknowledged by its former holder, and
+        # a dead letter be dropped in place of another one.
         """
         CREATE TABLE jobs (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -105,7 +106,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX jobs_by_visibility ON jobs (visible_at, id)",
         """
         CREATE TABLE dead_letters (
-            id INTEGER PRIMARY KEY,
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
             body BLOB NOT NULL,
             reason TEXT NOT NULL,
             at REAL NOT NULL

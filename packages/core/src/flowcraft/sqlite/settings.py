@@ -96,18 +96,27 @@ def refuse_network_filesystem(path: str, mounts_file: str = MOUNTS) -> None:
     Raises:
         SettingsError: The file is on one.
     """
-    try:
-        with open(mounts_file, encoding="utf-8", errors="surrogateescape") as file:
-            mounts = file.read()
-    except OSError:
-        return
-    kind = filesystem_of(os.path.realpath(path), mounts)
-    if kind.removeprefix("fuse.") in NETWORK_FILESYSTEMS:
+    kind = filesystem_of(os.path.realpath(path), read_mounts(mounts_file))
+    if is_network_filesystem(kind):
         raise SettingsError(
             f"{path} is on a network filesystem ({kind}), where SQLite's locks do not hold. Put it"
             " on a disk of this machine, or take an adapter with a server; if only this machine"
             " ever opens it: allow_network_filesystem=True"
         )
+
+
+def read_mounts(mounts_file: str = MOUNTS) -> str:
+    """What the system says of its mounts; empty where it says nothing, as on macOS."""
+    try:
+        with open(mounts_file, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def is_network_filesystem(kind: str) -> bool:
+    """Whether other machines may share a filesystem of that type."""
+    return kind.removeprefix("fuse.") in NETWORK_FILESYSTEMS
 
 
 def filesystem_of(path: str, mounts: str) -> str:

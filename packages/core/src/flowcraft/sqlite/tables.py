@@ -13,6 +13,7 @@ from typing import get_args
 import msgspec
 
 from flowcraft.local.database import JobRow, LocalDatabase, TimerRow
+from flowcraft.ports.queue import DeadLetter
 from flowcraft.ports.store import Place, Stalled
 from flowcraft.status import ListedStatus, RunHeader
 
@@ -273,6 +274,20 @@ class SqliteTables(LocalDatabase):
             (reason, at, id_, token),
         )
         self.delete_job(id_, token)
+
+    def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        rows = self._execute(
+            "SELECT CAST(id AS TEXT), body, reason, at FROM dead_letters ORDER BY id LIMIT ?",
+            (limit,),
+        )
+        return [DeadLetter(*row) for row in rows.fetchall()]
+
+    def take_dead_letter(self, id_: str) -> bytes | None:
+        # As text: a text that is no number is no id, and raises nothing.
+        rows = self._execute(
+            "DELETE FROM dead_letters WHERE id = ? RETURNING body", (id_,)
+        ).fetchall()
+        return rows[0][0] if rows else None
 
     def count_jobs(self, now: float) -> int:
         (row,) = self._execute("SELECT count(*) FROM jobs WHERE visible_at <= ?", (now,)).fetchall()

@@ -38,6 +38,9 @@ class Worker:
         lifespan: Opens what its nodes share, or None.
         cpu_processes: Most processes of its nodes bound to the CPU; None for one each CPU.
         drain_seconds: How long it lets nodes finish after it was told to stop.
+
+    Attributes:
+        started: Is set when it takes jobs.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Worker:
         self._cpu_processes = cpu_processes
         self._drain_seconds = drain_seconds
         self._told_to_stop = asyncio.Event()
+        self.started = asyncio.Event()
 
     async def run(self) -> None:
         """Work until SIGTERM, SIGINT or `stop`; then finish or hand back what is held.
@@ -105,6 +109,7 @@ class Worker:
         uncontain = contain_node_tasks(asyncio.get_running_loop())
         with self._signals():
             adapter.start()
+            self.started.set()
             logger.info(
                 "worker started",
                 extra={"worker": self.name, "pid": os.getpid(), "concurrency": self._concurrency},
