@@ -7,6 +7,7 @@ the place where the meaning of the ports is spelt out once in Python.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
@@ -16,6 +17,7 @@ from flowcraft.clock import Clock
 from flowcraft.engine.activation import END, RUN, is_lanes_key
 from flowcraft.engine.cells import PAYLOAD, RECORD, WINNER
 from flowcraft.engine.consequences import Arrival, decide
+from flowcraft.errors import BackendError
 from flowcraft.local.database import LocalDatabase, TimerRow
 from flowcraft.local.waker import Waker
 from flowcraft.ports.contract import decode_job, encode_job
@@ -217,9 +219,12 @@ class LocalQueue(JobQueue):
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
-            taken = await taking  # nobody will handle these: they go back at once
-            if isinstance(taken, list):
-                await self.release(taken, 0.0)
+            # Nobody will handle what was taken: it goes back at once. An error of the backend
+            # must not take the place of the cancellation, or a worker would never stop.
+            with contextlib.suppress(BackendError):
+                taken = await taking
+                if isinstance(taken, list):
+                    await self.release(taken, 0.0)
             raise
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
