@@ -6,7 +6,7 @@ import asyncio
 import math
 
 from flowcraft.adapter.base import BaseDistributedAdapter
-from flowcraft.errors import RunNotFinishedError, UnknownRunError
+from flowcraft.errors import RunError, RunNotFinishedError, UnknownRunError
 from flowcraft.local.adapter import LocalAdapter
 from flowcraft.status import RunHeader
 
@@ -44,7 +44,13 @@ async def wait_for_end(
     Raises:
         UnknownRunError: No such run, or it was purged meanwhile.
         RunNotFinishedError: It had not ended in time.
+        RunError: The timeout is no number.
     """
+    if not (timeout_seconds is None or _is_number(timeout_seconds)):
+        raise RunError(
+            f"timeout={timeout_seconds!r}: a number of seconds; leave it out to wait for as long "
+            "as it takes"
+        )
     clock = adapter.options.runtime_options.clock
     began = clock.monotonic()
     look_seconds = FIRST_LOOK_SECONDS
@@ -67,6 +73,10 @@ async def wait_for_end(
         if timeout_seconds is not None:
             left = timeout_seconds - (clock.monotonic() - began)
         look_seconds = min(look_seconds * BACK_OFF, LONGEST_LOOK_SECONDS)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not math.isnan(value)
 
 
 async def _news(adapter: BaseDistributedAdapter, look_seconds: float, left: float) -> None:

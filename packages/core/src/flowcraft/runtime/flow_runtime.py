@@ -23,6 +23,7 @@ from flowcraft.blueprint import Blueprint, id_fault, validate
 from flowcraft.clock import Clock, SystemClock
 from flowcraft.engine.program import Program
 from flowcraft.errors import BlueprintError, RunError, UnknownBlueprintError
+from flowcraft.execution.limits import check_deadline
 from flowcraft.expressions import Expressions
 from flowcraft.nodes import NodeRegistry, RunInThread
 from flowcraft.runtime.driver import Driver
@@ -86,7 +87,7 @@ class FlowRuntime:
         Raises:
             BlueprintError: The blueprint, or one of its subflows', cannot be loaded.
             UnknownBlueprintError: A subflow names a blueprint that is not there.
-            RunError: The run's id cannot be one.
+            RunError: The run's id or its deadline does not fit.
             ValueNotStorableError: The payload is not strict JSON.
         """
         run = self.start(blueprint, payload, run_id=run_id, deadline_seconds=deadline_seconds)
@@ -110,6 +111,7 @@ class FlowRuntime:
         fault = id_fault(run_id)
         if fault is not None:
             raise RunError(f"run id {run_id!r}: {fault}")
+        check_deadline(deadline_seconds)
         driver = Driver(
             self._environment,
             self._reachable(program),
