@@ -19,6 +19,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from flowcraft.blueprint import Blueprint
+from flowcraft.blueprint.durations import LONGEST_SECONDS
 from flowcraft.builder import Flow
 from flowcraft.client.book import BlueprintBook
 from flowcraft.clock import Clock, SystemClock
@@ -70,7 +71,7 @@ class Flowcraft:
         registry: The nodes, by their `uses` key.
 
     Raises:
-        SettingsError: A number is out of its range.
+        SettingsError: A setting is of another type or out of its range.
     """
 
     def __init__(
@@ -90,6 +91,9 @@ class Flowcraft:
         **settings: Any,
     ) -> None:
         self.registry = NodeRegistry()
+        for name, text in (("adapter", adapter), ("url", url)):
+            if not (text is None or isinstance(text, str)):
+                raise SettingsError(f"{name}={text!r}: a text")
         self._adapter_name = adapter
         self._url = url
         self._settings = settings
@@ -98,15 +102,13 @@ class Flowcraft:
             functions=functions or {}, allow_comprehensions=allow_comprehensions
         )
         self._concurrency = _at_least_one("concurrency", concurrency)
-        self._drain_seconds = drain_seconds
-        if not sweep_interval_seconds > 0:
-            raise SettingsError(
-                f"sweep_interval_seconds={sweep_interval_seconds!r}: a number above 0"
-            )
+        self._drain_seconds = _seconds("drain_seconds", drain_seconds)
+        if sweep_interval_seconds == 0:
+            raise SettingsError("sweep_interval_seconds=0: a number of seconds above 0")
         self._options: dict[str, Any] = {
-            "sweep_interval_seconds": sweep_interval_seconds,
+            "sweep_interval_seconds": _seconds("sweep_interval_seconds", sweep_interval_seconds),
             "max_deliveries": _at_least_one("max_deliveries", max_deliveries),
-            "missing_seconds": missing_seconds,
+            "missing_seconds": _seconds("missing_seconds", missing_seconds),
         }
         self._clock = clock or SystemClock()
         self._book = BlueprintBook(self._expressions, self.registry)
@@ -388,4 +390,10 @@ class Flowcraft:
 def _at_least_one(name: str, value: int) -> int:
     if type(value) is not int or value < 1:
         raise SettingsError(f"{name}={value!r}: a whole number from 1 on")
+    return value
+
+
+def _seconds(name: str, value: object) -> float:
+    if not (isinstance(value, int | float) and 0 <= value <= LONGEST_SECONDS):
+        raise SettingsError(f"{name}={value!r}: a number of seconds, at most 100 years")
     return value

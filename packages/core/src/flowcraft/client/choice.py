@@ -11,9 +11,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
-from flowcraft.adapters import Adapters, AdapterSettings, AdapterSpec
+from flowcraft.adapters import Adapters, AdapterSettings, AdapterSpec, split_url
 from flowcraft.errors import SettingsError, UnknownAdapterError
 
 DEFAULT_ADAPTER = "sqlite"
@@ -96,23 +96,30 @@ def resolve(
             options |= _read_url(settings_class, choice.url) if choice.url else {}
             options |= choice.options
         if choice is environment:
-            options |= _read_environment(chosen, environ)
+            options |= _read_environment(chosen, settings_class, environ)
     return chosen, settings_class.from_options(**options)
 
 
 def _read_url(settings_class: type[AdapterSettings], url: str) -> dict[str, Any]:
     """The options that a URL gives, checked on their own so that an error speaks of the URL."""
     settings_class.from_url(url)
-    parts = urlsplit(url, allow_fragments=False)
+    parts = split_url(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
     return {**settings_class.read_address(parts), **dict(query)}
 
 
-def _read_environment(spec: AdapterSpec, environ: Mapping[str, str]) -> dict[str, str]:
-    """Single options, such as `FLOWCRAFT_SQLITE_LEASE_SECONDS`."""
+def _read_environment(
+    spec: AdapterSpec, settings_class: type[AdapterSettings], environ: Mapping[str, str]
+) -> dict[str, str]:
+    """Single options, such as `FLOWCRAFT_SQLITE_LEASE_SECONDS`; an error names the variable."""
     prefix = f"FLOWCRAFT_{spec.name.upper()}_"
-    return {
-        name.removeprefix(prefix).lower(): value
-        for name, value in environ.items()
-        if name.startswith(prefix)
-    }
+    options = {}
+    for variable, value in environ.items():
+        if variable.startswith(prefix):
+            name = variable.removeprefix(prefix).lower()
+            try:
+                settings_class.from_options(**{name: value})
+            except SettingsError as error:
+                raise SettingsError(f"{variable}: {error}") from error
+            options[name] = value
+    return options
