@@ -639,6 +639,20 @@ thread.join()
             except ExpressionError:
                 pass
 
+    @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+$", "(.*)*(.*)*x$", "(a*)*b"])
+    def test_no_pattern_backtracks(self, expressions, pattern):
+        # One that did would take longer than anybody waits.
+        expression = expressions.compile(f"input.matches({pattern!r})")
+        assert (
+            expression.evaluate(result={}, input="a" * 5000 + "c", lookup=lambda name: MISSING)
+            is False
+        )
+
+    def test_a_pattern_that_would_fill_memory_is_an_error(self, expressions):
+        expression = expressions.compile(r"input.matches('(a{1000}){1000}')")
+        with pytest.raises(ExpressionError, match="exceeds size limit"):
+            expression.evaluate(result={}, input="a", lookup=lambda name: MISSING)
+
     def test_a_value_that_contains_itself_is_an_error_and_no_crash(self, expressions):
         value: dict[str, Any] = {}
         value["a"] = value

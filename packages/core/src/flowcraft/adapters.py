@@ -160,7 +160,8 @@ class AdapterSettings(msgspec.Struct, frozen=True, kw_only=True):
         for name, value in options.items():
             field = fields.get(name)
             if field is None:
-                raise SettingsError(f"{name}: unknown option{_near(name, fields)}")
+                hint = _near(name, fields) or f". There are: {', '.join(fields)}"
+                raise SettingsError(f"{name}: unknown option{hint}")
             try:
                 converted[name] = msgspec.convert(value, field.type, strict=False)
             except msgspec.ValidationError as error:
@@ -174,7 +175,7 @@ class AdapterSettings(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             SettingsError: The URL is not this adapter's, or an option does not fit.
         """
-        parts = urlsplit(url, allow_fragments=False)
+        parts = split_url(url)
         if parts.scheme not in cls.url_schemes:
             known = " or ".join(f"{scheme}://" for scheme in cls.url_schemes)
             raise SettingsError(f"URL of adapter {cls.adapter_name!r}: it begins with {known}")
@@ -296,6 +297,21 @@ class Adapters:
             names = [name for spec in self.specs.values() for name in spec.names]
             mend = _near(name, [*names, *SIBLINGS]) or "."
         return UnknownAdapterError(f"{what}{mend} {installed}")
+
+
+def split_url(url: str) -> SplitResult:
+    """Take a URL apart; `#` is a character of it like others.
+
+    Raises:
+        SettingsError: It is none.
+    """
+    # The parser would drop line breaks and tabs in silence, and so name something else.
+    if not url.isprintable() and any(character in url for character in "\t\r\n"):
+        raise SettingsError("a URL has no line breaks and no tabs; write %0A for one in a name")
+    try:
+        return urlsplit(url, allow_fragments=False)
+    except ValueError as error:
+        raise SettingsError(f"this is no URL: {_lower_first(str(error))}") from error
 
 
 def find_adapter(name: str) -> AdapterSpec:

@@ -77,7 +77,7 @@ class Flowcraft:
         registry: The nodes, by their `uses` key.
 
     Raises:
-        SettingsError: A number is out of its range.
+        SettingsError: A setting is of another type or out of its range.
     """
 
     def __init__(
@@ -100,6 +100,9 @@ class Flowcraft:
         **settings: Any,
     ) -> None:
         self.registry = NodeRegistry()
+        for name, text in (("adapter", adapter), ("url", url)):
+            if not (text is None or isinstance(text, str)):
+                raise SettingsError(f"{name}={text!r}: a text")
         self._adapter_name = adapter
         self._url = url
         self._settings = settings

@@ -64,7 +64,7 @@ def test_an_application_that_is_not_there_is_refused_with_what_is(here, target, 
         locate(target)
 
 
-@pytest.mark.parametrize("text", ["{", "yes", "NaN", "\udcff"])
+@pytest.mark.parametrize("text", ["{", "yes", "NaN", "\udcff", "[" * 100_000], ids=range(5))
 def test_an_option_that_is_no_json_is_refused_by_its_name(text):
     with pytest.raises(SettingsError, match="--payload is no JSON"):
         read_json(text, "--payload")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from flowcraft.engine.activation import END
 from flowcraft.engine.consequences import Arrival, Cell
+from flowcraft.errors import BackendError
 from flowcraft.local.coordination import LocalCoordinationStore
 from flowcraft.local.database import Transactor
 from flowcraft.local.queue import LocalQueue
 from flowcraft.local.store import LocalStore
+from flowcraft.local.waker import Waker
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Outgoing
 from flowcraft.ports.store import Commit, End, Load, NewRun, Propagation, Stalled, Timer
@@ -203,6 +207,25 @@ async def test_who_waits_for_a_message_gets_the_one_sent_meanwhile(queue: LocalQ
             await queue.send([Outgoing(JOB)])
             (delivery,) = await receiving
         await queue.ack([delivery])
+
+
+async def test_a_backend_that_fails_does_not_keep_a_receive_from_being_cancelled(
+    clock: Any,
+) -> None:
+    asked, fail = asyncio.Event(), asyncio.Event()
+
+    async def transact(step: Any) -> Any:
+        asked.set()
+        await fail.wait()
+        raise BackendError("the file is gone")
+
+    queue = LocalQueue(transact, clock, Waker(), lease_seconds=30.0)
+    receiving = asyncio.ensure_future(queue.receive(9, 60.0))
+    await asked.wait()
+    receiving.cancel()
+    fail.set()
+    with pytest.raises(asyncio.CancelledError):
+        await receiving
 
 
 async def test_a_key_has_one_winner_until_it_expires(transact: Transactor, clock: Any) -> None:

@@ -101,16 +101,18 @@ def open_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("mode", [0o755, 0o777], ids=["and its folder", "in a free folder"])
-async def test_a_file_that_may_only_be_read_is_an_error(
-    open_folder: Path, open_backend: Any, spawn: Any, mode: int
+@pytest.mark.parametrize(
+    ("mode", "folder_mode"), [(0o444, 0o755), (0o444, 0o777), (0o666, 0o755), (0o666, 0o700)]
+)
+async def test_a_file_or_folder_that_may_not_be_written_is_an_error(
+    open_folder: Path, open_backend: Any, spawn: Any, mode: int, folder_mode: int
 ) -> None:
     path = open_folder / "flow.db"
     backend = open_backend(path=str(path))
     await backend.open()
     await backend.aclose()
-    path.chmod(0o444)
-    open_folder.chmod(mode)
+    path.chmod(mode)
+    open_folder.chmod(folder_mode)
     # The superuser may write whatever the mode says, so the child becomes somebody else.
     user = [str(NOBODY)] if os.geteuid() == 0 else []
     child = await spawn("write", str(path), *user)

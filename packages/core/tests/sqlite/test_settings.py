@@ -59,7 +59,9 @@ def test_an_unknown_option_suggests_the_near_one() -> None:
     with pytest.raises(SettingsError) as caught:
         SqliteSettings.from_options(leese_seconds=10)
     assert str(caught.value) == "leese_seconds: unknown option. Did you mean 'lease_seconds'?"
-    with pytest.raises(SettingsError, match=r"^zzz: unknown option$"):
+    with pytest.raises(
+        SettingsError, match=r"^zzz: unknown option. There are: path, lease_seconds"
+    ):
         SqliteSettings.from_url("sqlite:///a.db?zzz=1")
 
 

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from flowcraft.errors import BackendError
+
 A = TypeVar("A")
 R = TypeVar("R")
 
@@ -33,7 +35,7 @@ class Batcher(Generic[A, R]):
         self._flushing: asyncio.Task[None] | None = None
 
     async def __call__(self, element: A) -> R:
-        """Send one element with the next call. Raises what its call raised."""
+        """Send one element with the next call. Raises what a call raised that it was part of."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         self._waiting.append((element, future))
@@ -47,19 +49,34 @@ class Batcher(Generic[A, R]):
                 batch = self._waiting[: self._largest]
                 del self._waiting[: self._largest]
                 try:
-                    results = await self._call([element for element, _ in batch])
-                except Exception as error:  # noqa: BLE001 - every caller of the batch gets it
-                    _fail(batch, error)
+                    await self._send(batch)
                 except BaseException:
                     for _, future in batch:
                         future.cancel()
                     raise
-                else:
-                    for (_, future), result in zip(batch, results, strict=True):
-                        if not future.done():
-                            future.set_result(result)
         finally:
             self._flushing = None
+
+    async def _send(self, batch: Sequence[tuple[A, asyncio.Future[R]]]) -> None:
+        """Call with all elements of a batch; if one of them cannot be taken, with each alone.
+
+        What cannot be read or stored is the fault of one run, and must not be taken for that of
+        the others. Repeating what was done is safe, as every port's calls are.
+        """
+        try:
+            results = await self._call([element for element, _ in batch])
+        except BackendError as error:
+            _fail(batch, error)
+        except Exception as error:  # noqa: BLE001 - it belongs to those who wait
+            if len(batch) == 1:
+                _fail(batch, error)
+                return
+            for one in batch:
+                await self._send([one])
+        else:
+            for (_, future), result in zip(batch, results, strict=True):
+                if not future.done():
+                    future.set_result(result)
 
 
 def _fail(batch: Sequence[tuple[A, asyncio.Future[R]]], error: Exception) -> None:

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from flowcraft.clock import Clock
+from flowcraft.execution.limits import OWN_RUNS
 from flowcraft.ports.contract import AsyncContext, decode_job, encode_job
 from flowcraft.ports.store import Place, Stalled, Timer
 from flowcraft.status import RunHeader
 
-SYSTEM_RUN = "__flowcraft__"
+SYSTEM_RUN = f"{OWN_RUNS}__"
 """The reserved run id whose context holds what workers look for."""
-ALL_RUNS = "__flowcraft_runs__"
+ALL_RUNS = f"{OWN_RUNS}_runs__"
 """The reserved run id whose context has an entry for every run."""
 UNSEEN_SWEEPS = 10
 """After how many sweep intervals a run is swept however busy it is."""

@@ -14,6 +14,7 @@ from flowcraft.engine.names import is_slot
 from flowcraft.engine.program import Program
 from flowcraft.engine.record import ErrorInfo, decode_record
 from flowcraft.errors import (
+    BackendError,
     BlueprintError,
     ExpressionError,
     MalformedMessageError,
@@ -134,9 +135,15 @@ class Handler:
             message=f"a job for {job.activation!r} cannot be handled: {why}",
         )  # fmt: skip
         now = self._parts.clock.now()
-        header = await self._parts.ports.finish(End(job.run_id, "failed", info, now))
-        if header is not None:
-            await self._parts.runs.announce(job.run_id)
+        try:
+            header = await self._parts.ports.finish(End(job.run_id, "failed", info, now))
+            if header is not None:
+                await self._parts.runs.announce(job.run_id)
+        except BackendError:
+            raise
+        except Exception:
+            # The run itself cannot be read: its message would come back for ever.
+            logger.exception("a run could not be failed", extra={"run": job.run_id})
         return await self._bury(delivery, info.message)
 
     async def _bury(self, delivery: Delivery, reason: str) -> Answer:

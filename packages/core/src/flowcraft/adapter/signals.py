@@ -24,7 +24,8 @@ from flowcraft.engine.cells import CLAIM, EARLY, OPEN, RECORD, SIGNAL
 from flowcraft.engine.consequences import Arrival, Cell
 from flowcraft.engine.record import NULL
 from flowcraft.engine.waits import waiting_node
-from flowcraft.errors import AmbiguousResumeError, RunError
+from flowcraft.errors import AmbiguousResumeError
+from flowcraft.execution.limits import check_action
 from flowcraft.execution.move import Move, RunView
 from flowcraft.execution.performing import Performed
 from flowcraft.ports.queue import Outgoing
@@ -119,10 +120,9 @@ class Resumer:
 
         Raises:
             AmbiguousResumeError: No node was named, and several waits are open.
-            RunError: The node is no wait of this run, is in no such scope, or the action is empty.
+            RunError: The node is no wait of this run, or has no such scope, or the action is none.
         """
-        if action == "":
-            raise RunError("an action is a text that is not empty; leave it out for none")
+        check_action(action)
         limit = self._parts.largest_value
         encoded = values.encode(output, what="output of the resume", limit_bytes=limit)
         signal = msgspec.json.encode(Signal(action, Raw(encoded)))

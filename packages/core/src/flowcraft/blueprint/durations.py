@@ -10,8 +10,8 @@ from typing import Any
 _UNIT_SECONDS = MappingProxyType({"s": 1, "m": 60, "h": 3600, "d": 86400})
 _TEXT = re.compile(r"([0-9]{1,15})([smhd])")
 
-# Timers are kept as points in time, and a due time past the year 9999 has no date.
-_MAX_SECONDS = 100 * 366 * 86400
+LONGEST_SECONDS = 100 * 366 * 86400
+"""Timers are kept as points in time, and a due time past the year 9999 has no date."""
 
 
 def duration_seconds(value: Any) -> float:
@@ -34,13 +34,13 @@ def duration_seconds(value: Any) -> float:
         if value < 0:
             raise ValueError(f"{value} is negative; a duration is at least 0")
         # Compared before the division: a huge integer does not fit in a float.
-        if value > _MAX_SECONDS * 1000:
+        if value > LONGEST_SECONDS * 1000:
             raise ValueError("a duration is at most 100 years")
         seconds = value / 1000
     else:
         raise ValueError(
             f"{type(value).__name__} is no duration; write milliseconds or '10s', '5m', '1h'"
         )
-    if seconds > _MAX_SECONDS:
+    if seconds > LONGEST_SECONDS:
         raise ValueError("a duration is at most 100 years")
     return seconds

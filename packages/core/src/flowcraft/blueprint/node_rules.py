@@ -16,8 +16,10 @@ MAX_ID_BYTES = 200
 _NO_WORKERS: tuple[NodeKind, ...] = ("scatter", "gather", "loop")
 
 
-def id_fault(node_id: str) -> str | None:
+def id_fault(node_id: object) -> str | None:
     """Say what is wrong with the id of a run, blueprint or node, or None."""
+    if not isinstance(node_id, str):
+        return f"an id is a text, and this is of type {type(node_id).__name__}"
     if not node_id:
         return "an id is not empty; give it 1 to 200 bytes"
     try:

@@ -170,7 +170,7 @@ def read_json(text: str | None, option: str) -> Any:
     data = sys.stdin.buffer.read() if text == "-" else text.encode(errors="surrogateescape")
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(
             f"{option} is no JSON: {error}. A text needs its quotes: '\"like this\"'"
         ) from error

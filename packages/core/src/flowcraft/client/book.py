@@ -127,7 +127,7 @@ class BlueprintBook:
         return blueprint_id in self._blueprints
 
     def _unknown(self, blueprint_id: str) -> str:
-        near = get_close_matches(blueprint_id[:200], self._blueprints, n=1)
+        near = get_close_matches(str(blueprint_id)[:200], self._blueprints, n=1)
         if near:
             mend = f"Did you mean {near[0]!r}?"
         else:

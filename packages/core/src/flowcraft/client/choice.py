@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
-from flowcraft.adapters import Adapters, AdapterSettings, AdapterSpec
+from flowcraft.adapters import Adapters, AdapterSettings, AdapterSpec, split_url
 from flowcraft.client.settings import APPLICATION, COMMAND_LINE, DEFAULT
 from flowcraft.environment import ADAPTER, URL, Environment, option_variable
 from flowcraft.errors import SettingsError, UnknownAdapterError
@@ -119,7 +119,7 @@ def resolve(
         options |= given
         origins |= dict.fromkeys(given, URL if choice is variables else place)
         if choice is variables:
-            single = environment.of_adapter(chosen.name)
+            single = _read_variables(chosen, settings_class, environment)
             options |= single
             origins |= {name: option_variable(name, chosen.name) for name in single}
     return Choice(chosen, settings_class.from_options(**options), named_by, origins)
@@ -128,6 +128,19 @@ def resolve(
 def _read_url(settings_class: type[AdapterSettings], url: str) -> dict[str, Any]:
     """The options that a URL gives, checked on their own so that an error speaks of the URL."""
     settings_class.from_url(url)
-    parts = urlsplit(url, allow_fragments=False)
+    parts = split_url(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
     return {**settings_class.read_address(parts), **dict(query)}
+
+
+def _read_variables(
+    spec: AdapterSpec, settings_class: type[AdapterSettings], environment: Environment
+) -> dict[str, str]:
+    """Single options, such as `FLOWCRAFT_SQLITE_LEASE_SECONDS`; an error names the variable."""
+    options = environment.of_adapter(spec.name)
+    for name, value in options.items():
+        try:
+            settings_class.from_options(**{name: value})
+        except SettingsError as error:
+            raise SettingsError(f"{option_variable(name, spec.name)}: {error}") from error
+    return options

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from flowcraft.blueprint.durations import LONGEST_SECONDS
 from flowcraft.environment import Environment, option_variable
 from flowcraft.errors import SettingsError
 
@@ -52,19 +53,14 @@ class WorkSettings(msgspec.Struct, frozen=True, kw_only=True):
                 continue
             if type(value) is not int or value < 1:
                 raise SettingsError(f"{name}={value!r}: a whole number from 1 on")
-        if not self.sweep_interval_seconds > 0:
-            raise SettingsError(
-                f"sweep_interval_seconds={self.sweep_interval_seconds!r}: a number above 0"
-            )
-        if self.retention_seconds is not None and not self.retention_seconds > 0:
-            raise SettingsError(
-                f"retention_seconds={self.retention_seconds!r}: a number above 0, or None to keep"
-                " runs for ever"
-            )
-        for name in ("missing_seconds", "drain_seconds", "blocked_loop_seconds"):
+        for name in self.__struct_fields__:
             value = getattr(self, name)
-            if not value >= 0:
-                raise SettingsError(f"{name}={value!r}: a number from 0 on")
+            if not name.endswith("_seconds") or (value is None and name == "retention_seconds"):
+                continue
+            if not (isinstance(value, int | float) and 0 <= value <= LONGEST_SECONDS):
+                raise SettingsError(f"{name}={value!r}: a number of seconds, at most 100 years")
+            if value == 0 and name in ("sweep_interval_seconds", "retention_seconds"):
+                raise SettingsError(f"{name}=0: a number of seconds above 0")
 
 
 def resolve_work(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from typing import Any
 
 import msgspec
@@ -15,7 +14,7 @@ from flowcraft.client.book import BlueprintBook
 from flowcraft.clock import Clock
 from flowcraft.engine.program import Program
 from flowcraft.errors import IdempotencyConflictError, RunError
-from flowcraft.execution.limits import check_id, deadline_at
+from flowcraft.execution.limits import check_deadline, check_delay, check_id, deadline_at
 from flowcraft.status import RunHeader
 
 # One order of keys, so that the same payload has the same fingerprint in every process.
@@ -58,12 +57,10 @@ class Submitter:
             IdempotencyConflictError: The run exists, with another blueprint or payload.
             RunError: The id, the deadline or the delay does not fit.
         """
+        check_deadline(deadline_seconds)
         programs = self._book.reachable(blueprint_id)
         program = programs[blueprint_id]
-        if deadline_seconds is not None and not deadline_seconds > 0:
-            raise RunError(f"deadline_seconds={deadline_seconds!r}: a number of seconds above 0")
-        if not 0 <= delay_seconds < math.inf:
-            raise RunError(f"delay_seconds={delay_seconds!r}: a number of seconds from 0 on")
+        check_delay(delay_seconds)
         run_id = self._run_id(run_id, idempotency_key)
         payload = values.to_json_value(payload, what=f"payload of run {run_id!r}")
         now = self._clock.now()
@@ -105,14 +102,16 @@ class Submitter:
                 self._stored.add(program.hash)
 
 
-def run_id_of_key(idempotency_key: str) -> str:
+def run_id_of_key(idempotency_key: object) -> str:
     """The id of the run that an idempotency key stands for: the same in every process.
 
     Raises:
         RunError: The key is empty, or no text that can be encoded.
     """
-    if not idempotency_key:
-        raise RunError("the idempotency key is empty; leave it out, or give a text")
+    if not isinstance(idempotency_key, str) or not idempotency_key:
+        raise RunError(
+            f"idempotency key {idempotency_key!r}: a text that is not empty; leave it out for none"
+        )
     try:
         data = idempotency_key.encode()
     except UnicodeEncodeError as error:

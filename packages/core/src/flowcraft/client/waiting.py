@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 
 from flowcraft.adapter.base import BaseDistributedAdapter
-from flowcraft.errors import RunNotFinishedError, UnknownRunError
+from flowcraft.errors import RunError, RunNotFinishedError, UnknownRunError
 from flowcraft.local.adapter import LocalAdapter
 from flowcraft.status import RunHeader
 
@@ -83,6 +83,7 @@ async def wait_for_end(
     Raises:
         UnknownRunError: No such run, or it was purged meanwhile.
         RunNotFinishedError: It had not ended in time.
+        RunError: The timeout is no number.
     """
     async with aclosing(ends(adapter, [run_id], timeout_seconds=timeout_seconds)) as found:
         return await anext(found)
@@ -98,7 +99,13 @@ async def ends(
     Raises:
         UnknownRunError: No such run, or it was purged meanwhile.
         RunNotFinishedError: Some had not ended in time.
+        RunError: The timeout is no number.
     """
+    if not (timeout_seconds is None or _is_number(timeout_seconds)):
+        raise RunError(
+            f"timeout={timeout_seconds!r}: a number of seconds; leave it out to wait for as long "
+            "as it takes"
+        )
     clock, news = adapter.options.runtime_options.clock, News(adapter)
     began = clock.monotonic()
     look_seconds = FIRST_LOOK_SECONDS
@@ -121,6 +128,10 @@ async def ends(
         if timeout_seconds is not None:
             left = timeout_seconds - (clock.monotonic() - began)
         look_seconds = min(look_seconds * BACK_OFF, LONGEST_LOOK_SECONDS)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not math.isnan(value)
 
 
 async def _headers(adapter: BaseDistributedAdapter, run_ids: list[str]) -> list[RunHeader]:

@@ -14,10 +14,13 @@ from typing import Any
 import msgspec
 
 from flowcraft.blueprint import id_fault
+from flowcraft.blueprint.durations import LONGEST_SECONDS
 from flowcraft.engine.record import ErrorInfo
 from flowcraft.errors import RunError, ValueNotStorableError
 
 LONGEST_KEY_BYTES = 512
+OWN_RUNS = "__flowcraft"
+"""What the ids begin with under which an adapter of four methods keeps what is no run."""
 ERRORS = "/errors/"
 """What the context keys begin with that hold the errors of items passed over."""
 
@@ -29,6 +32,8 @@ def check_id(run_id: str) -> None:
         RunError: Says what is wrong with it.
     """
     fault = id_fault(run_id)
+    if fault is None and run_id.startswith(OWN_RUNS):
+        fault = f"what begins with {OWN_RUNS!r} is the engine's own; choose another one"
     if fault is not None:
         raise RunError(f"run id {run_id!r}: {fault}")
 
@@ -61,6 +66,39 @@ def _by_number(key: str) -> list[tuple[int, str]]:
     """A key's segments so that item 10 comes after item 9."""
     numbers = ((segment.lstrip("#"), segment) for segment in key.split("/"))
     return [(int(digits) if digits.isdecimal() else -1, text) for digits, text in numbers]
+
+
+def check_action(action: object) -> None:
+    """Refuse what no edge can name: the action that a wait is resumed with is None or a text."""
+    if action is None:
+        return
+    if not isinstance(action, str) or not action:
+        raise RunError(
+            f"action={action!r}: an action is a text that is not empty; leave it out for none"
+        )
+    try:
+        action.encode()
+    except UnicodeEncodeError as error:
+        raise RunError(f"action={action!r}: half of a surrogate pair; remove it") from error
+
+
+def check_deadline(seconds: object) -> None:
+    """Refuse a deadline that is no number of seconds above 0, or beyond 100 years."""
+    if seconds is None:
+        return
+    if not (isinstance(seconds, int | float) and 0 < seconds <= LONGEST_SECONDS):
+        raise RunError(
+            f"deadline_seconds={seconds!r}: a number of seconds above 0, at most 100 years; "
+            "leave it out for none"
+        )
+
+
+def check_delay(seconds: object) -> None:
+    """Refuse a delay that is no number of seconds from 0 on, or beyond 100 years."""
+    if not (isinstance(seconds, int | float) and 0 <= seconds <= LONGEST_SECONDS):
+        raise RunError(
+            f"delay_seconds={seconds!r}: a number of seconds from 0 on, at most 100 years"
+        )
 
 
 def deadline_at(metadata: Mapping[str, Any], now: float, seconds: float | None) -> float | None:

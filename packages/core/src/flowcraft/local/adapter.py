@@ -9,6 +9,7 @@ from typing import Any
 from flowcraft import values
 from flowcraft.adapter.base import BaseDistributedAdapter, JobHandler, NativePorts
 from flowcraft.adapter.options import AdapterOptions, RuntimeOptions
+from flowcraft.errors import MalformedMessageError
 from flowcraft.local.coordination import LocalCoordinationStore
 from flowcraft.local.database import LocalDatabase, Transactor
 from flowcraft.local.queue import LocalQueue
@@ -65,7 +66,12 @@ class LocalAdapter(BaseDistributedAdapter):
             deliveries = await queue.receive(1, self.options.runtime_options.poll_seconds)
             for delivery in deliveries:
                 try:
-                    await handler(decode_job(delivery.body))
+                    job = decode_job(delivery.body)
+                except MalformedMessageError as error:
+                    await queue.bury([delivery], str(error))
+                    continue
+                try:
+                    await handler(job)
                 except asyncio.CancelledError:
                     raise
                 except Exception:  # noqa: BLE001 - by the contract, raising redelivers

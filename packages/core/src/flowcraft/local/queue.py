@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from flowcraft.clock import Clock
+from flowcraft.errors import BackendError
 from flowcraft.local.database import LocalDatabase, Transactor
 from flowcraft.local.waker import Waker
 from flowcraft.ports.contract import encode_job
@@ -51,9 +53,12 @@ class LocalQueue(JobQueue):
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
-            taken = await taking  # nobody will handle these: they go back at once
-            if isinstance(taken, list):
-                await self.release(taken, 0.0)
+            # Nobody will handle what was taken: it goes back at once. An error of the backend
+            # must not take the place of the cancellation, or a worker would never stop.
+            with contextlib.suppress(BackendError):
+                taken = await taking
+                if isinstance(taken, list):
+                    await self.release(taken, 0.0)
             raise
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:

@@ -22,7 +22,7 @@ class NodeResult(msgspec.Struct, Generic[OutputT_co], frozen=True):
 
     Raises:
         TypeError: The action is no text.
-        ValueError: The action is empty.
+        ValueError: The action is empty, or cannot be written as UTF-8.
     """
 
     output: OutputT_co = None  # type: ignore[assignment]
@@ -39,6 +39,10 @@ class NodeResult(msgspec.Struct, Generic[OutputT_co], frozen=True):
             )
         if not self.action:
             raise ValueError("action is empty. Pass the name of an edge's action, or None.")
+        try:
+            self.action.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"action {self.action!r} has half of a surrogate pair.") from error
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -56,7 +56,8 @@ def decode_job(data: bytes) -> JobPayload:
     """
     try:
         job = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError) as error:
+        # TypeError: a foreign program may have left something that is neither bytes nor text.
         raise MalformedMessageError(f"no job of ours: {error}") from error
     if not job.run_id:
         raise MalformedMessageError("no job of ours: runId is empty")

@@ -23,7 +23,7 @@ from flowcraft.blueprint import Blueprint, validate
 from flowcraft.clock import Clock, SystemClock
 from flowcraft.engine.program import Program
 from flowcraft.errors import BlueprintError, UnknownBlueprintError
-from flowcraft.execution.limits import check_id
+from flowcraft.execution.limits import check_deadline, check_id
 from flowcraft.expressions import Expressions
 from flowcraft.nodes import NodeRegistry, ProcessPool, RunInThread
 from flowcraft.runtime.driver import Driver
@@ -94,7 +94,7 @@ class FlowRuntime:
         Raises:
             BlueprintError: The blueprint, or one of its subflows', cannot be loaded.
             UnknownBlueprintError: A subflow names a blueprint that is not there.
-            RunError: The run's id cannot be one.
+            RunError: The run's id or its deadline does not fit.
             ValueNotStorableError: The payload is not strict JSON.
         """
         run = self.start(blueprint, payload, run_id=run_id, deadline_seconds=deadline_seconds)
@@ -116,6 +116,7 @@ class FlowRuntime:
         program = self.program(blueprint)
         run_id = run_id if run_id is not None else self._environment.clock.fresh_id()
         check_id(run_id)
+        check_deadline(deadline_seconds)
         driver = Driver(
             self._environment,
             self._reachable(program),

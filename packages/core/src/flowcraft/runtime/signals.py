@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from flowcraft import values
 from flowcraft.engine.activation import Activation
 from flowcraft.engine.waits import waiting_node
-from flowcraft.errors import AmbiguousResumeError, RunError
+from flowcraft.errors import AmbiguousResumeError
+from flowcraft.execution.limits import check_action
 from flowcraft.execution.performing import Performed
 from flowcraft.runtime.state import RunState
 from flowcraft.status import ResumeOutcome
@@ -86,11 +87,10 @@ class Signals:
 
         Raises:
             AmbiguousResumeError: Several waits are open, and none or only their node was named.
-            RunError: The node is no wait of this run, or the action is empty.
+            RunError: The node is no wait of this run, or the action is no text.
             ValueNotStorableError: The output is not strict JSON.
         """
-        if action == "":
-            raise RunError("an action is a text that is not empty; leave it out for none")
+        check_action(action)
         signal = _Signal(values.encode(output, what="output of the resume"), action)
         if is_over:
             return "refused"

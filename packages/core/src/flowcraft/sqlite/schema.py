@@ -159,12 +159,21 @@ def check(connection: sqlite3.Connection, path: str) -> int:
         raise BackendError(
             f"{path} is the SQLite database of another program. Give Flowcraft a file of its own"
         )
+    refuse_newer(int(version), path)
+    return int(version)
+
+
+def refuse_newer(version: int, path: str) -> None:
+    """Refuse a version that is not known here.
+
+    Raises:
+        SchemaVersionError: A newer Flowcraft wrote the file.
+    """
     if version > VERSION:
         raise SchemaVersionError(
             f"{path} has schema version {version}, and this Flowcraft knows versions up to"
             f" {VERSION}. Upgrade it: pip install --upgrade flowcraft-core"
         )
-    return int(version)
 
 
 def migrate(connection: sqlite3.Connection, path: str) -> None:

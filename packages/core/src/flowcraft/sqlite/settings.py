@@ -32,7 +32,8 @@ class SqliteSettings(AdapterSettings, frozen=True, kw_only=True):
     """The options of the SQLite adapter.
 
     Args:
-        path: The file; it is made if it is not there, its folder is not.
+        path: The file; it is made if it is not there, its folder is not. One that is relative is
+            looked for in the working directory of the moment when it is opened.
         lease_seconds: How long a message is held without a heartbeat; above 0.
         synchronous: `normal` keeps every commit when a process dies, and may take back the last
             ones when the machine loses power; `full` keeps those as well and writes slower.
@@ -57,7 +58,7 @@ class SqliteSettings(AdapterSettings, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse options outside their range."""
-        if not self.path or "\0" in self.path:
+        if not self.path or "\0" in self.path or not _is_encodable(self.path):
             raise SettingsError(f"path={self.path!r}: the name of a file")
         if self.path.startswith((":memory:", "file:")):
             raise SettingsError(
@@ -84,8 +85,16 @@ class SqliteSettings(AdapterSettings, frozen=True, kw_only=True):
                 "URL of adapter 'sqlite': a file has no host. Write sqlite:/// and a relative path,"
                 " or sqlite://// and an absolute one"
             )
-        path = unquote(parts.path.removeprefix("/"))
+        path = unquote(parts.path.removeprefix("/"), errors="surrogateescape")
         return {"path": path} if path else {}
+
+
+def _is_encodable(path: str) -> bool:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def refuse_network_filesystem(path: str, mounts_file: str = MOUNTS) -> None:

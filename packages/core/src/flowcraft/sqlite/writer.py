@@ -27,6 +27,7 @@ from flowcraft.errors import (
 )
 from flowcraft.local.database import LocalDatabase
 from flowcraft.sqlite import schema
+from flowcraft.sqlite.presence import Presence
 from flowcraft.sqlite.settings import SqliteSettings, refuse_network_filesystem
 from flowcraft.sqlite.tables import SqliteTables
 
@@ -82,6 +83,8 @@ class Writer:
         self._pending = 0
         self._connection: sqlite3.Connection | None = None
         self._tables: SqliteTables | None = None
+        self._presence: Presence | None = None
+        self._lacks_room = False
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._is_closing = False
         self._thread = threading.Thread(target=self._work, name="flowcraft-sqlite", daemon=True)
@@ -177,8 +180,14 @@ class Writer:
         outcomes: list[_Outcome] = []
         with driver_errors(self._path, self._settings):
             connection, tables = self._opened()
+            if self._lacks_room:
+                # The log may be what fills the disk. It is written back after a commit, of which
+                # there are none now, and would grow into any room that was made.
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                self._lacks_room = False
             self._when_free(lambda: connection.execute("BEGIN IMMEDIATE"))
             try:
+                self._look_around(connection)
                 tables.has_news = False
                 for step, future in batch:
                     if future.cancelled():  # nobody wants it any more, and it has not begun
@@ -189,11 +198,20 @@ class Writer:
                     except Exception as error:
                         raise _StepRaisedError(self._translated(error)) from error
                 connection.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if connection.in_transaction:  # SQLite may have rolled back by itself
                     connection.execute("ROLLBACK")
+                self._lacks_room = _is_lack_of_room(error)
                 raise
         return outcomes, tables.has_news
+
+    def _look_around(self, connection: sqlite3.Connection) -> None:
+        """Refuse to go on with a file that is no longer what it was when it was opened."""
+        if self._presence is None:
+            self._presence = Presence(self._path)
+        self._presence.check()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        schema.refuse_newer(version, self._path)
 
     def _translated(self, error: Exception) -> Exception:
         """What the caller of a step gets to see of its error."""
@@ -232,9 +250,10 @@ class Writer:
             return
         try:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            connection.close()
         except sqlite3.Error as error:  # all steps are committed; the next to open goes on
             logger.warning("the log was not written back", extra={"error": str(error)})
+        finally:
+            connection.close()
 
 
 class _StepRaisedError(Exception):
@@ -261,7 +280,10 @@ def open_file(path: str, settings: SqliteSettings) -> sqlite3.Connection:
         )
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
-        raise BackendError(f"{path} cannot be made: there is no folder {folder}. Make it first")
+        raise BackendError(
+            f"{path} cannot be made: there is no folder {folder}, or none that this user may enter."
+            " Make it first"
+        )
     if not settings.allow_network_filesystem:
         refuse_network_filesystem(path)
     connection = sqlite3.connect(path, timeout=0, isolation_level=None)
@@ -307,6 +329,12 @@ def _name(error: sqlite3.Error) -> str:
     """The primary name of SQLite's error code, `SQLITE_BUSY` for `SQLITE_BUSY_RECOVERY`."""
     full: str = getattr(error, "sqlite_errorname", None) or ""
     return "_".join(full.split("_")[:2])
+
+
+def _is_lack_of_room(error: BaseException) -> bool:
+    cause = error.__cause__ if isinstance(error, _StepRaisedError) else error
+    # A quota, or a limit on the size of files, is the latter.
+    return getattr(cause, "sqlite_errorname", "") in ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
 
 
 @contextlib.contextmanager
