@@ -177,9 +177,8 @@ class Mover:
         )
         if followed.lost is not None:
             return _beaten_by(move, followed.lost.via)
-        if followed.is_over:
-            return Moved(is_over=True)
-        return Moved("acked" if followed.is_acked else "ack", followed.held)
+        answer: Answer = "acked" if followed.is_acked else "ack"
+        return Moved(answer, followed.held, is_over=followed.is_over)
 
 
 def beaten(move: Move, standing: bytes) -> Moved:

@@ -9,6 +9,7 @@ from flowcraft import values
 from flowcraft.adapter.parts import Parts
 from flowcraft.engine.activation import parse_activation
 from flowcraft.engine.names import input_candidates, walk_path
+from flowcraft.engine.program import Program
 from flowcraft.engine.record import ErrorInfo
 from flowcraft.errors import RunDeadlineError, RunError, UnknownRunError
 from flowcraft.execution.limits import check_key, deadline_at, split_errors
@@ -16,7 +17,7 @@ from flowcraft.execution.move import RunView
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Outgoing
 from flowcraft.ports.store import End, NewRun
-from flowcraft.ports.transition import job_for
+from flowcraft.ports.transition import Beginning, job_for
 from flowcraft.status import FinalStatus, ParentReference, RunHeader, RunResult, Status
 
 Publish = Callable[[str, RunResult], Awaitable[None]]
@@ -37,6 +38,31 @@ class Runs:
         Raises:
             ValueNotStorableError: The payload is not strict JSON.
         """
+        (standing,) = await self._parts.ports.store.create([self._new_run(header, payload)])
+        return standing
+
+    async def begin(self, header: RunHeader, payload: Any, program: Program) -> RunHeader:
+        """Create a run and start it, or find the one that has its id.
+
+        Whoever created a run that is found may have died before it was started, so the same
+        submission starts it again; not where both are one step.
+
+        Raises:
+            ValueNotStorableError: The payload is not strict JSON.
+        """
+        ports = self._parts.ports
+        run = RunView.of(header, program)
+        jobs = [Outgoing(job_for(run.job, start)) for start in program.plan.starts]
+        if header.deadline_at is not None:
+            jobs.append(Outgoing(run.job, max(0.0, header.deadline_at - header.created_at)))
+        if ports.begin is not None and jobs[-1].delay_seconds <= ports.queue.longest_delay_seconds:
+            return await ports.begin(Beginning(self._new_run(header, payload), jobs))
+        standing = await self.create(header, payload)
+        if standing.fingerprint == header.fingerprint:
+            await self.start(header.run_id)
+        return standing
+
+    def _new_run(self, header: RunHeader, payload: Any) -> NewRun:
         encoded = values.encode(
             payload, what=f"payload of run {header.run_id!r}", limit_bytes=self._parts.largest_value
         )
@@ -45,9 +71,7 @@ class Runs:
             for key, value in payload.items():
                 check_key(key)
                 context[key] = values.encode(value, what=f"context key {key!r}")
-        new = NewRun(header=header, payload=encoded, context=context)
-        (standing,) = await self._parts.ports.store.create([new])
-        return standing
+        return NewRun(header=header, payload=encoded, context=context)
 
     async def create_child(
         self,

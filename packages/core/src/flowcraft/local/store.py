@@ -34,7 +34,14 @@ from flowcraft.ports.store import (
     Stalled,
     Timer,
 )
-from flowcraft.ports.transition import Target, Transition, TransitionResult, is_direct, job_for
+from flowcraft.ports.transition import (
+    Beginning,
+    Target,
+    Transition,
+    TransitionResult,
+    is_direct,
+    job_for,
+)
 from flowcraft.status import RunHeader
 
 T = TypeVar("T")
@@ -52,11 +59,27 @@ class Transactor(Protocol):
 
 
 class LocalStore(RunStore):
-    """The run store, and whole transitions, over an embedded database."""
+    """The run store, and whole transitions, over an embedded database.
 
-    def __init__(self, transact: Transactor, clock: Clock, *, first_sweep_seconds: float) -> None:
+    Args:
+        transact: Runs a function over the database as one atomic step.
+        clock: Tells the time.
+        first_sweep_seconds: How long a new run is left alone by the sweeper.
+        announces: Whether the end of a run that has neither parent nor children is announced
+            by being written, because whoever waits for it reads the header.
+    """
+
+    def __init__(
+        self,
+        transact: Transactor,
+        clock: Clock,
+        *,
+        first_sweep_seconds: float,
+        announces: bool = False,
+    ) -> None:
         self._transact = transact
         self._clock = clock
+        self._announces = announces
         self._first_sweep_seconds = first_sweep_seconds
         self._longest_unseen_seconds = UNSEEN_SWEEPS * first_sweep_seconds
 
@@ -64,8 +87,10 @@ class LocalStore(RunStore):
         return await self._transact(lambda db: [load(db, one) for one in loads])
 
     async def commit(self, commits: Sequence[Commit]) -> Sequence[CommitResult]:
-        at = self._clock.now()
-        return await self._transact(lambda db: [commit(db, one, at) for one in commits])
+        at, announces = self._clock.now(), self._announces
+        return await self._transact(
+            lambda db: [commit(db, one, at, announces=announces) for one in commits]
+        )
 
     async def propagate(
         self, propagations: Sequence[Propagation]
@@ -73,15 +98,29 @@ class LocalStore(RunStore):
         return await self._transact(lambda db: [propagate(db, one) for one in propagations])
 
     async def finish(self, ends: Sequence[End]) -> Sequence[RunHeader | None]:
-        return await self._transact(lambda db: [finish(db, one) for one in ends])
+        announces = self._announces
+        return await self._transact(
+            lambda db: [finish(db, one, announces=announces) for one in ends]
+        )
 
     async def transition(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
         """Do each transition whole, in one atomic step."""
-        return await self._transact(lambda db: [transition(db, one) for one in transitions])
+        announces = self._announces
+        return await self._transact(
+            lambda db: [transition(db, one, announces=announces) for one in transitions]
+        )
 
     async def create(self, runs: Sequence[NewRun]) -> Sequence[RunHeader]:
         sweep_after = self._clock.now() + self._first_sweep_seconds
         return await self._transact(lambda db: [create(db, one, sweep_after) for one in runs])
+
+    async def begin(self, beginnings: Sequence[Beginning]) -> Sequence[RunHeader]:
+        """Create each run that does not exist together with its first jobs."""
+        now = self._clock.now()
+        sweep_after = now + self._first_sweep_seconds
+        return await self._transact(
+            lambda db: [begin(db, one, now, sweep_after) for one in beginnings]
+        )
 
     async def headers(self, run_ids: Sequence[str]) -> Sequence[RunHeader | None]:
         return await self._transact(lambda db: [db.get_run(run_id) for run_id in run_ids])
@@ -312,7 +351,9 @@ def load(db: LocalDatabase, wanted: Load) -> Loaded:
     )  # fmt: skip
 
 
-def commit(db: LocalDatabase, wanted: Commit, at: float) -> CommitResult:
+def commit(
+    db: LocalDatabase, wanted: Commit, at: float, *, announces: bool = False
+) -> CommitResult:
     """Write a guarded cell, and all that goes with it, if the run is running."""
     run_id = wanted.run_id
     header = db.get_run(run_id)
@@ -331,7 +372,7 @@ def commit(db: LocalDatabase, wanted: Commit, at: float) -> CommitResult:
         db.write_context(run_id, key, value)
     if wanted.ends is not None:
         status, error = wanted.ends
-        finish(db, End(run_id, status, error, at))
+        finish(db, End(run_id, status, error, at), announces=announces)
     return CommitResult(True)
 
 
@@ -357,13 +398,18 @@ def _arrive(db: LocalDatabase, run_id: str, arrival: Arrival) -> Arrived:
     return Arrived(members, taken, winner)
 
 
-def finish(db: LocalDatabase, wanted: End) -> RunHeader | None:
-    """Write the final status if none is."""
+def finish(db: LocalDatabase, wanted: End, *, announces: bool = False) -> RunHeader | None:
+    """Write the final status if none is, as announced where there is nobody to tell."""
     header = db.get_run(wanted.run_id)
     if header is None or header.is_over:
         return header
+    is_alone = header.parent is None and not db.child_ids(wanted.run_id)
     header = msgspec.structs.replace(
-        header, status=wanted.status, error=wanted.error, ended_at=wanted.at
+        header,
+        status=wanted.status,
+        error=wanted.error,
+        ended_at=wanted.at,
+        is_announced=announces and is_alone,
     )
     db.update_run(header)
     return header
@@ -382,16 +428,28 @@ def create(db: LocalDatabase, wanted: NewRun, sweep_after: float) -> RunHeader:
     return wanted.header
 
 
-def transition(db: LocalDatabase, wanted: Transition) -> TransitionResult:
+def begin(db: LocalDatabase, wanted: Beginning, now: float, sweep_after: float) -> RunHeader:
+    """Create a run if it does not exist, and send its first jobs."""
+    standing = db.get_run(wanted.run.header.run_id)
+    if standing is not None:
+        return standing
+    for outgoing in wanted.jobs:
+        db.insert_job(encode_job(outgoing.job), now + outgoing.delay_seconds)
+    return create(db, wanted.run, sweep_after)
+
+
+def transition(
+    db: LocalDatabase, wanted: Transition, *, announces: bool = False
+) -> TransitionResult:
     """Commit, propagate, send, end and acknowledge in one step."""
     committed: CommitResult | None = None
     run_id = wanted.run_id
     if wanted.commit is not None:
-        committed = commit(db, wanted.commit, wanted.at)
+        committed = commit(db, wanted.commit, wanted.at, announces=announces)
         if not committed.is_won:
             return TransitionResult(committed, is_over=committed.is_over)
         if wanted.commit.ends is not None:
-            return TransitionResult(committed, is_over=True)
+            return _over(db, committed, wanted)
     else:
         header = db.get_run(run_id)
         if header is None or header.is_over:
@@ -428,11 +486,22 @@ def transition(db: LocalDatabase, wanted: Transition) -> TransitionResult:
             else:
                 sends.append(arrival)
     if ended and wanted.ends is not None:
-        finish(db, End(run_id, wanted.ends, None, wanted.at))
-        return TransitionResult(committed, is_over=True)
+        finish(db, End(run_id, wanted.ends, None, wanted.at), announces=announces)
+        return _over(db, committed, wanted)
     for arrival in sends:
         db.insert_job(encode_job(job_for(wanted.job, arrival.target)), wanted.at)
     is_acked = wanted.ack is not None and not held and not skips
     if is_acked and wanted.ack is not None:
         db.delete_job(*wanted.ack.handle)
     return TransitionResult(committed, tuple(held), tuple(skips), is_acked=is_acked)
+
+
+def _over(
+    db: LocalDatabase, committed: CommitResult | None, wanted: Transition
+) -> TransitionResult:
+    """The run ended in this step; the message stays until that is announced."""
+    header = db.get_run(wanted.run_id)
+    is_acked = wanted.ack is not None and header is not None and header.is_announced
+    if is_acked and wanted.ack is not None:
+        db.delete_job(*wanted.ack.handle)
+    return TransitionResult(committed, is_over=True, is_acked=is_acked)
