@@ -69,8 +69,11 @@ class Functions:
         if implementation is None:
             raise await self._missing(move)
         move.input = await parts.reader.input_of(move)
-        async with self._deliveries.enter(move):
+        await self._deliveries.enter(move)
+        try:
             result = await self._call(move, implementation)
+        finally:
+            self._deliveries.leave()
         what = f"output of node {move.activation.node!r}"
         try:
             output = values.encode(result.output, what=what, limit_bytes=parts.largest_value)
@@ -128,14 +131,11 @@ class Functions:
         call: Callable[[], Awaitable[NodeResult[Any]]],
     ) -> NodeResult[Any]:
         """Run code of the node: within its timeout, cancelled with its run, its errors caught."""
-        timeout_ms = move.config.timeout_ms
-        limit = asyncio.timeout(timeout_ms / 1000 if timeout_ms is not None else None)
         leave = self._parts.running.enter(move.run.run_id)
         is_cancelled = False
         try:
             try:
-                async with limit:
-                    return await call()
+                return await _in_time(move, call)
             finally:
                 is_cancelled = leave()
         except asyncio.CancelledError:
@@ -148,12 +148,7 @@ class Functions:
             move.writes.clear()
             if is_cancelled:
                 raise RunOverError from error
-            if isinstance(error, TimeoutError) and limit.expired():
-                late = NodeTimeoutError(
-                    f"node {move.activation.node!r} took longer than {timeout_ms:g} ms"
-                )
-                raise AttemptError(late, is_retryable=True) from error
-            retry = implementation.should_retry(error)
+            retry = isinstance(error, NodeTimeoutError) or implementation.should_retry(error)
             raise AttemptError(error, is_retryable=retry) from error
 
     async def _missing(self, move: Move) -> Exception:
@@ -218,6 +213,23 @@ class Functions:
             check_key(str(output_key))
             move.writes[str(output_key)] = reference
         return Performed(reference, items=count, gathered=scatter)
+
+
+async def _in_time(move: Move, call: Callable[[], Awaitable[NodeResult[Any]]]) -> NodeResult[Any]:
+    """Run code of the node within its timeout, if it has one."""
+    timeout_ms = move.config.timeout_ms
+    if timeout_ms is None:
+        return await call()
+    limit = asyncio.timeout(timeout_ms / 1000)
+    try:
+        async with limit:
+            return await call()
+    except TimeoutError as error:
+        if not limit.expired():
+            raise  # the node's own
+        raise NodeTimeoutError(
+            f"node {move.activation.node!r} took longer than {timeout_ms:g} ms"
+        ) from error
 
 
 def _is_last(move: Move) -> bool:

@@ -85,7 +85,7 @@ class Mover:
 
     async def _move(self, move: Move, *, hold: int, ack: Delivery | None) -> Moved:
         try:
-            if await self._is_early(move):
+            if move.attempt > 1 and await self._is_early(move):
                 return Moved()
             done = await self._perform(move)
             if done is None:
@@ -118,8 +118,6 @@ class Mover:
 
     async def _is_early(self, move: Move) -> bool:
         """Whether the attempt must wait still; then a job is sent for when it need not."""
-        if move.attempt == 1:
-            return False
         failed = decode_failed(move.loaded.cells[f"{FAILED}{move.attempt - 1}"])
         wait = failed.not_before - self._parts.clock.now()
         if wait <= 0:

@@ -344,7 +344,11 @@ def load(db: LocalDatabase, wanted: Load) -> Loaded:
     peeked = {
         peek: value for peek in wanted.peeks if (value := db.get_cell(run_id, *peek)) is not None
     }
-    context = db.get_context(run_id, wanted.context) if wanted.context else {}
+    context: Mapping[str, bytes] = {}
+    if wanted.context is None:
+        context = db.get_whole_context(run_id)
+    elif wanted.context:
+        context = db.get_context(run_id, wanted.context)
     return Loaded(
         header, cells, slots, arrived, winner.decode() if winner else None, peeked, context,
         _lease(db, run_id, wanted.key) if wanted.key else None,
