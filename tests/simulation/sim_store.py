@@ -13,7 +13,8 @@ from flowcraft.engine.cells import CHILD, DUE, FAILED, OPEN, RECORD, STARTED
 from flowcraft.local import store as steps
 from flowcraft.local.adapter import LocalAdapter
 from flowcraft.local.database import JobRow, LocalDatabase
-from flowcraft.local.store import LocalQueue, LocalStore
+from flowcraft.local.queue import LocalQueue
+from flowcraft.local.store import LocalStore
 from flowcraft.local.waker import Waker
 from flowcraft.memory.tables import MemoryTables
 from flowcraft.ports.contract import encode_job

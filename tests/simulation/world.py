@@ -12,6 +12,7 @@ from flowcraft import values
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.blueprint import canonical_bytes, content_hash, load_blueprint
+from flowcraft.client.events import run_events
 from flowcraft.clock import Clock
 from flowcraft.engine.program import Program
 from flowcraft.engine.record import Record, decode_record
@@ -210,13 +211,14 @@ class World:
             often = self.setup.case.signals or self.setup.cancel_at is not None
             await asyncio.sleep((0.5 if often else 2.0) if loop.time() < 20 else 10)
         observed = await self._observe(client, RUN_ID)
+        untold = await self._untold(client, observed)
         if self.setup.is_purged:
             await client.runs.purge(RUN_ID)
         while self._is_busy():
             if loop.time() > 2 * self.setup.longest_seconds:
                 return self._ended(observed, ["the run ended, and its messages did not"])
             await asyncio.sleep(10)
-        return self._ended(observed, await self._look_again(client, observed))
+        return self._ended(observed, [*untold, *await self._look_again(client, observed)])
 
     async def _is_over(self, client: BaseDistributedAdapter) -> bool:
         """Whether the run and all below it ended and were announced."""
@@ -246,6 +248,14 @@ class World:
         elif _with_some_life(await self._observe(client, RUN_ID)) != _with_some_life(first):
             problems.append("what is known of the run, or its context, changed after its end")
         return problems
+
+    async def _untold(self, client: BaseDistributedAdapter, observed: Observed) -> list[str]:
+        """Whether the events of the run are not exactly its records, and its end at the end."""
+        events = [event async for event in run_events(client, RUN_ID, after=None)]
+        told = Counter(e.node + e.scope for e in events if e.kind in _OF_RECORDS)
+        if told != Counter(observed.records.keys()) or events[-1].status != observed.status:
+            return [f"the events of the run are {[(e.kind, e.node + e.scope) for e in events]}"]
+        return []
 
     def _ended(self, observed: Observed | None, problems: list[str]) -> Ended:
         return Ended(
@@ -307,6 +317,9 @@ class World:
                     body = values.decode(body)["value"].encode()
                 found[key[len(prefix) : -len(suffix)]] = decode_record(body)
         return found
+
+
+_OF_RECORDS = ("finished", "skipped", "failed")
 
 
 def _with_some_life(observed: Observed) -> Observed:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from flowcraft.client.connection import Connection
     from flowcraft.client.handle import RunHandle
     from flowcraft.memory.adapter import MemoryBackend
+    from flowcraft.status import RunPage, Status
     from flowcraft.worker import Worker
 
 ImplementationT = TypeVar("ImplementationT", bound=Callable[..., Any])
@@ -254,6 +255,38 @@ class Flowcraft:
         from flowcraft.client.handle import RunHandle
 
         return RunHandle(run_id, self.adapter)
+
+    async def runs(
+        self,
+        *,
+        status: Status | None = None,
+        blueprint_id: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> RunPage:
+        """List runs, newest first; child runs too.
+
+        Runs that come while one turns the pages are on none of the later ones, and move no
+        other run from its page.
+
+        Args:
+            status: Only those of this status. A listing does not tell `waiting` from `running`.
+            blueprint_id: Only those that follow this blueprint.
+            limit: How many at most, 1 to 1000.
+            after: The `next` of the page before.
+
+        Raises:
+            RunError: The status is `waiting`, the limit is out of range, or `after` is none.
+        """
+        from flowcraft.client.listing import list_runs
+
+        return await list_runs(
+            await self.adapter(),
+            status=status,
+            blueprint_id=blueprint_id,
+            limit=limit,
+            after=after,
+        )
 
     # -- connecting
 

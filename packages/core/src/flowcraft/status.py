@@ -10,6 +10,8 @@ from flowcraft.engine.record import ErrorInfo
 
 FinalStatus = Literal["completed", "failed", "cancelled"]
 Status = Literal["running", "waiting", "completed", "failed", "cancelled"]
+ListedStatus = Literal["running", "completed", "failed", "cancelled"]
+"""The status that is written down; whether a run waits is worked out when it is asked for."""
 ResumeOutcome = Literal["woke", "kept", "refused"]
 """Whether a resume woke a wait, was kept for one that is not open yet, or was refused."""
 
@@ -37,7 +39,7 @@ class RunHeader(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     blueprint_id: str
     blueprint_hash: str
     blueprints: dict[str, str] = {}
-    status: Literal["running", "completed", "failed", "cancelled"] = "running"
+    status: ListedStatus = "running"
     is_announced: bool = False
     created_at: float = 0.0
     ended_at: float | None = None
@@ -50,6 +52,11 @@ class RunHeader(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     def is_over(self) -> bool:
         """Whether the final status is written."""
         return self.status != "running"
+
+    @property
+    def expires_from(self) -> float | None:
+        """When the run ended, if it may be purged by its age: roots only, once announced."""
+        return self.ended_at if self.is_announced and self.parent is None else None
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,3 +73,46 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     output: Any = None
     context: dict[str, Any] = {}
     errors: list[ErrorInfo] = []
+
+
+class RunSummary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A run in a listing.
+
+    Args:
+        status: `running` for a run that waits, too.
+        created_at: Seconds since the epoch, as all times here.
+        parent: Id of the run whose subflow it is.
+        error: Why it failed.
+    """
+
+    run_id: str
+    blueprint_id: str
+    status: ListedStatus
+    created_at: float
+    ended_at: float | None = None
+    parent: str = ""
+    error: ErrorInfo | None = None
+
+    @classmethod
+    def of(cls, header: RunHeader) -> RunSummary:
+        """What a listing shows of a run."""
+        return cls(
+            run_id=header.run_id,
+            blueprint_id=header.blueprint_id,
+            status=header.status,
+            created_at=header.created_at,
+            ended_at=header.ended_at,
+            parent=header.parent.run_id if header.parent is not None else "",
+            error=header.error,
+        )
+
+
+class RunPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a listing, newest first.
+
+    Args:
+        next: What gives the page after this one; None if there is none.
+    """
+
+    runs: tuple[RunSummary, ...]
+    next: str | None

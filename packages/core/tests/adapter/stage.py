@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 from flowcraft.adapter.base import BaseDistributedAdapter
-from flowcraft.adapter.contract_store import SYSTEM_RUN
+from flowcraft.adapter.contract_register import SYSTEM_RUN
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.blueprint import canonical_bytes, load_blueprint
 from flowcraft.engine.program import Program

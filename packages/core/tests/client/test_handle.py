@@ -101,6 +101,34 @@ async def test_asking_for_a_run_that_nobody_submitted_says_so(app, ask):
         await getattr(app.run("nobody"), ask)()
 
 
+# -- events
+
+
+async def test_events_come_while_the_run_goes_on_and_end_with_it(start, app, working, gate):
+    def build(flow):
+        flow.edge(
+            flow.node(gate.pass_through, uses="gate", id="gate"), flow.node(echo, uses="echo")
+        )
+
+    run = await start(build, "x")
+    async with working(app):
+        events = run.events()
+        first = asyncio.ensure_future(anext(events))
+        await gate.reached.wait()
+        assert not first.done()
+        gate.opened.set()
+        heard = [await first, *[event async for event in events]]
+    assert [(event.kind, event.node) for event in heard] == [
+        ("finished", "gate"),
+        ("finished", "echo"),
+        ("ended", ""),
+    ]
+    rest = [event async for event in app.run(run.run_id).events(after=heard[0].cursor)]
+    assert rest == heard[1:]
+    with pytest.raises(UnknownRunError, match="nobody"):
+        await anext(app.run("nobody").events())
+
+
 # -- status
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from flowcraft.clock import SystemClock
-from flowcraft.local.database import LocalDatabase
-from flowcraft.local.store import LocalQueue, LocalStore, Transactor
+from flowcraft.local.database import LocalDatabase, Transactor
+from flowcraft.local.queue import LocalQueue
+from flowcraft.local.store import LocalStore
 from flowcraft.local.waker import Waker
 from flowcraft.memory.adapter import MemoryBackend
 from flowcraft.memory.tables import MemoryTables

@@ -6,11 +6,13 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowcraft.local.database import LocalDatabase, TimerRow
 from flowcraft.memory.tables import MemoryTables
+from flowcraft.ports.store import Place
 from flowcraft.sqlite import schema
 from flowcraft.sqlite.tables import SqliteTables
 from flowcraft.status import ParentReference, RunHeader
@@ -24,12 +26,11 @@ HANDLES = st.integers(0, 3)
 Operation = Callable[[LocalDatabase], Any]
 
 
-def header(run_id: str, parent: str | None, status: Any, announced: bool) -> RunHeader:
+def header(run_id: str, parent: str | None, at: float) -> RunHeader:
     reference = ParentReference(parent, "n", 1) if parent is not None else None
     return RunHeader(
-        run_id=run_id, blueprint_id="b", blueprint_hash="h", status=status,
-        is_announced=announced, parent=reference,
-    )  # fmt: skip
+        run_id=run_id, blueprint_id="b", blueprint_hash="h", parent=reference, created_at=at
+    )
 
 
 def in_run(run_id: str, operation: Operation) -> Operation:
@@ -40,17 +41,17 @@ def in_run(run_id: str, operation: Operation) -> Operation:
 def create(run_id: str, parent: str | None, at: float) -> Operation:
     def operation(db: LocalDatabase) -> None:
         if db.get_run(run_id) is None:
-            db.insert_run(header(run_id, parent, "running", False), at)
+            db.insert_run(header(run_id, parent, at), at)
 
     return operation
 
 
-def update(run_id: str, status: str, announced: bool) -> Operation:
+def update(run_id: str, status: str, announced: bool, at: float) -> Operation:
     def operation(db: LocalDatabase) -> None:
         found = db.get_run(run_id)
         assert found is not None
-        parent = found.parent.run_id if found.parent is not None else None
-        db.update_run(header(run_id, parent, status, announced))
+        changed = {"status": status, "is_announced": announced, "ended_at": at}
+        db.update_run(msgspec.structs.replace(found, **changed))
 
     return in_run(run_id, operation)
 
@@ -61,7 +62,8 @@ def take(now: float) -> Operation:
 
 operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(create, RUNS, st.none() | RUNS, TIMES),
-    st.builds(update, RUNS, st.sampled_from(["running", "failed"]), st.booleans()),
+    st.builds(update, RUNS, st.sampled_from(["running", "failed"]), st.booleans(),
+              TIMES),
     st.builds(lambda r: lambda db: db.delete_run(r), RUNS),
     st.builds(lambda r: lambda db: sorted(db.child_ids(r)), RUNS),
     st.builds(
@@ -69,6 +71,9 @@ operations: st.SearchStrategy[Operation] = st.one_of(
         RUNS, KEYS, KEYS, VALUES,
     ),
     st.builds(lambda r, k: in_run(r, lambda db: db.get_cells(r, k)), RUNS, KEYS),
+    st.builds(lambda r, k, n: in_run(r, lambda db: db.append_journal(r, k, n)), RUNS, KEYS, KEYS),
+    st.builds(lambda r, a, n: in_run(r, lambda db: db.get_journal(r, a, n)),
+              RUNS, HANDLES, HANDLES),
     st.builds(
         lambda r, k, m, t, v: in_run(r, lambda db: db.insert_member(r, k, m, t, v)),
         RUNS, KEYS, KEYS, st.booleans(), st.none() | VALUES,
@@ -90,6 +95,9 @@ operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(lambda r, t, s: lambda db: db.set_sweep(r, t, by_sweeper=s),
               RUNS, TIMES, st.booleans()),
     st.builds(lambda t, n: lambda db: db.stalled(t, n), TIMES, st.integers(0, 4)),
+    st.builds(lambda s, b, p, n: lambda db: db.list_runs(s, b, p, n),
+              st.sampled_from([None, "running", "failed"]), st.sampled_from([None, "b", "c"]),
+              st.none() | st.builds(Place, TIMES, RUNS), st.integers(0, 4)),
     st.builds(lambda k, t, j: lambda db: db.set_timer(TimerRow(k, t, j)), KEYS, TIMES, VALUES),
     st.builds(lambda t: lambda db: sorted(db.due_timers(t, 1000)), TIMES),
     st.builds(lambda k, t: lambda db: db.clear_timer(k, t), KEYS, TIMES),

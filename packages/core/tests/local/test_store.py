@@ -10,7 +10,9 @@ import pytest
 from flowcraft.engine.activation import END
 from flowcraft.engine.consequences import Arrival, Cell
 from flowcraft.local.coordination import LocalCoordinationStore
-from flowcraft.local.store import LocalQueue, LocalStore, Transactor
+from flowcraft.local.database import Transactor
+from flowcraft.local.queue import LocalQueue
+from flowcraft.local.store import LocalStore
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Outgoing
 from flowcraft.ports.store import Commit, End, Load, NewRun, Propagation, Stalled, Timer
@@ -130,6 +132,31 @@ async def test_a_fan_in_of_thousands_is_complete_once(store: LocalStore) -> None
     assert [count.members for count in counts[:total]] == list(range(1, total + 1))
     assert counts[-1].members == total
     assert counts[-1].taken == total / 2
+
+
+async def test_records_and_failed_attempts_are_journalled_in_the_order_of_their_commits(
+    store: LocalStore,
+) -> None:
+    await create(store)
+    cells = [Cell("n", "failed:1", b"1"), Cell("m", "record", b"2"), Cell("n", "open", b"3")]
+    for cell in (*cells, Cell("m", "record", b"late"), Cell("n", "record", b"4")):
+        await store.commit([Commit("r", cell)])
+    journal = await store.journal("r", "", 9)
+    written = [(entry.key, entry.name, entry.value) for entry in journal.entries]
+    assert written == [
+        ("n", "failed:1", b"1"), ("m", "record", b"2"), ("n", "record", b"4"),
+    ]  # fmt: skip
+    assert journal.is_all
+    after = await store.journal("r", journal.entries[0].cursor, 1)
+    assert after.entries == journal.entries[1:2]
+    assert not after.is_all
+    await store.finish([End("r", "cancelled")])
+    ended = await store.journal("r", journal.entries[-1].cursor, 9)
+    assert (ended.entries, ended.is_all) == ((), True)
+    assert ended.header is not None
+    assert ended.header.is_over
+    await store.purge(["r"])
+    assert (await store.journal("r", "", 9)).header is None
 
 
 async def test_runs_are_swept_until_they_are_announced(store: LocalStore) -> None:

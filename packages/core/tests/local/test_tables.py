@@ -8,7 +8,7 @@ import pytest
 
 from flowcraft.engine.record import ErrorInfo
 from flowcraft.local.database import LocalDatabase, TimerRow
-from flowcraft.ports.store import Stalled
+from flowcraft.ports.store import Place, Stalled
 from flowcraft.status import ParentReference, RunHeader
 
 HOSTILE = [
@@ -82,6 +82,7 @@ class TestRuns:
             run.insert_cell(run_id, "n", "record", b"1")
             run.insert_member(run_id, "n", "e", True, b"2")
             run.write_context(run_id, "k", b"3")
+            run.append_journal(run_id, "n", "record")
         run.delete_run("r")
         assert run.get_run("r") is None
         run.insert_run(header(), 10.0)
@@ -89,8 +90,40 @@ class TestRuns:
         assert list(run.get_members("r", "n")) == []
         assert run.insert_member("r", "n", "e2", False, None) == (1, 0)
         assert run.get_whole_context("r") == {}
+        assert run.get_journal("r", 0, 9) == []
+        assert run.get_journal("r2", 0, 9) == [(1, "n", "record")]
         assert run.get_cells("r2", "n") == {"record": b"1"}
         assert run.get_whole_context("r2") == {"k": b"3"}
+
+
+class TestListing:
+    def test_runs_are_listed_below_a_place(self, db: LocalDatabase) -> None:
+        for run_id, at in (("a", 1.0), ("c", 2.0), ("b", 2.0), ("d", 3.0)):
+            db.insert_run(header(run_id, created_at=at), 10.0)
+        db.update_run(header("c", created_at=2.0, status="failed"))
+
+        def ids(status: Any, before: Place | None, limit: int, blueprint: str | None) -> list[str]:
+            return [run.run_id for run in db.list_runs(status, blueprint, before, limit)]
+
+        for blueprint in (None, "b"):
+            assert ids(None, None, 9, blueprint) == ["d", "c", "b", "a"]
+            assert ids(None, Place(2.0, "c"), 9, blueprint) == ["b", "a"]
+            assert ids(None, Place(2.0, "c"), 1, blueprint) == ["b"]
+            assert ids("running", Place(3.0, "d"), 9, blueprint) == ["b", "a"]
+            assert ids("failed", None, 9, blueprint) == ["c"]
+        assert ids(None, None, 9, "other") == []
+
+
+class TestJournal:
+    def test_a_journal_is_read_on_from_any_of_its_numbers(self, run: LocalDatabase) -> None:
+        run.insert_run(header("r2"), 10.0)
+        for number in range(1, 6):
+            run.append_journal("r", f"n{number}", "record")
+            run.append_journal("r2", "other", "failed:1")
+        assert run.get_journal("r", 0, 2) == [(1, "n1", "record"), (2, "n2", "record")]
+        assert [row[0] for row in run.get_journal("r", 2, 9)] == [3, 4, 5]
+        assert run.get_journal("r", 5, 9) == []
+        assert run.get_journal("r", 99, 9) == []
 
 
 class TestCellsAndSets:

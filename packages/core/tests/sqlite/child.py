@@ -9,13 +9,16 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 
+from flowcraft.adapter.options import RuntimeOptions
+from flowcraft.client.events import run_events
 from flowcraft.clock import SystemClock
 from flowcraft.errors import FlowcraftError
 from flowcraft.local.coordination import LocalCoordinationStore
 from flowcraft.local.database import LocalDatabase
-from flowcraft.local.store import LocalQueue
+from flowcraft.local.queue import LocalQueue
+from flowcraft.nodes import NodeRegistry
 from flowcraft.ports.contract import decode_job
-from flowcraft.sqlite import SqliteBackend, SqliteSettings
+from flowcraft.sqlite import SqliteAdapter, SqliteBackend, SqliteSettings
 
 
 def say(word: str) -> None:
@@ -98,8 +101,16 @@ async def listen(backend: SqliteBackend) -> None:
     await heard()
 
 
+async def events(backend: SqliteBackend) -> None:
+    """Say each event of run `r`, from the beginning or after a cursor."""
+    adapter = SqliteAdapter(RuntimeOptions(registry=NodeRegistry()), backend=backend)
+    after = sys.argv[3] if len(sys.argv) > 3 else None
+    async for event in run_events(adapter, "r", after=after):
+        say(json.dumps([event.kind, event.node, event.cursor]))
+
+
 COMMANDS: dict[str, Callable[[SqliteBackend], Awaitable[None]]] = {
-    command.__name__: command for command in (receive, drain, claim, hang, write, listen)
+    command.__name__: command for command in (receive, drain, claim, hang, write, listen, events)
 }
 
 

@@ -8,11 +8,17 @@ import sqlite3
 from typing import Any
 
 from flowcraft.clock import SystemClock
-from flowcraft.local.store import LocalQueue
+from flowcraft.engine.cells import RECORD
+from flowcraft.engine.consequences import Cell
+from flowcraft.engine.record import Record, encode_record
+from flowcraft.local.queue import LocalQueue
+from flowcraft.local.store import LocalStore
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Outgoing
+from flowcraft.ports.store import Commit, End, NewRun
 from flowcraft.sqlite import SqliteBackend
 from flowcraft.sqlite.waker import wake_folder
+from flowcraft.status import RunHeader
 
 
 def queue_of(backend: SqliteBackend) -> LocalQueue:
@@ -71,6 +77,33 @@ async def test_each_lease_has_one_winner_of_two_processes(path: str, spawn: Any)
 async def test_two_processes_may_make_the_file_at_once(path: str, spawn: Any) -> None:
     children = [await spawn("write", path) for _ in range(4)]
     assert [json.loads(await child.line()) for child in children] == [None] * 4
+
+
+async def test_another_process_goes_on_with_the_events_where_a_killed_one_stopped(
+    backend: SqliteBackend, path: str, spawn: Any
+) -> None:
+    store = LocalStore(backend.transact, SystemClock(), first_sweep_seconds=30.0)
+    header = RunHeader(run_id="r", blueprint_id="b", blueprint_hash="h")
+    await store.create([NewRun(header=header, payload=b"null", context={})])
+
+    async def record(node: str) -> None:
+        value = encode_record(Record(outcome="completed"))
+        await store.commit([Commit("r", Cell(node, RECORD, value))])
+
+    await record("a")
+    first = await spawn("events", path)
+    assert json.loads(await first.line())[:2] == ["finished", "a"]
+    await record("b")
+    kind, node, cursor = json.loads(await first.line())
+    assert (kind, node) == ("finished", "b")
+    first.process.kill()
+    await first.process.wait()
+    await record("c")
+    second = await spawn("events", path, cursor)
+    assert json.loads(await second.line())[:2] == ["finished", "c"]
+    await store.finish([End("r", "completed", at=1.0)])
+    assert json.loads(await second.line())[:2] == ["ended", ""]
+    assert await second.end() == 0
 
 
 async def test_a_process_killed_in_a_transaction_leaves_what_was_committed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -119,3 +119,31 @@ def test_no_step_of_a_worker_reads_a_whole_table(path: str) -> None:
         if any(line.startswith("SCAN") or "TEMP B-TREE" in line for line in plan)
     }
     assert not slow
+
+
+@pytest.mark.parametrize("blueprint_id", [None, "b"])
+def test_a_listing_reads_an_index_in_its_order_and_nothing_else(
+    connection: sqlite3.Connection, path: str, blueprint_id: str | None
+) -> None:
+    schema.migrate(connection, path)
+    plans = plans_of(connection, lambda tables: tables.list_runs(None, blueprint_id, None, 9))
+    assert len(plans) == 4
+    for plan in plans:
+        assert "USING INDEX runs_by_" in plan
+        assert "SCAN" not in plan
+        assert "TEMP B-TREE" not in plan
+
+
+def plans_of(connection: sqlite3.Connection, step: Callable[[SqliteTables], object]) -> list[str]:
+    """How SQLite goes about each statement of a step."""
+    tables = SqliteTables(connection)
+    execute, plans = tables._execute, []
+
+    def explained(statement: str, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+        plans.append("; ".join(row[3] for row in rows))
+        return execute(statement, parameters)
+
+    tables._execute = explained
+    step(tables)
+    return plans

@@ -85,6 +85,7 @@ class Outcomes:
             items=items,
             gathered=gathered,
             taken=move.node.always_takes or (),
+            at=self._clock.now(),
         )
         if move.node.always_takes is None and move.node.plan.kind != "scatter":
             record = await self._with_edges(move, record, output, action)
@@ -142,7 +143,7 @@ class Outcomes:
         """The record of an activation that fails its run; the status goes with it."""
         record = Record(
             outcome="failed", attempt=move.attempt, via=move.via, token=move.token,
-            winner=_winner(move), error=error,
+            winner=_winner(move), error=error, at=self._clock.now(),
         )  # fmt: skip
         guard = Cell(move.key, RECORD, encode_record(record))
         return record, Commit(move.run.run_id, guard, ends=("failed", error))
@@ -151,7 +152,7 @@ class Outcomes:
         """The record of a failed item that its batch goes on past."""
         record = Record(
             outcome="failed", attempt=move.attempt, via=move.via, token=move.token,
-            error=error, items=items,
+            error=error, items=items, at=self._clock.now(),
         )  # fmt: skip
         guard = Cell(move.key, RECORD, encode_record(record))
         return record, Commit(move.run.run_id, guard, context=passed_over(move.key, error))
@@ -160,7 +161,7 @@ class Outcomes:
         """The record of a failed activation for which its fallback stands in."""
         record = Record(
             outcome="caught", attempt=move.attempt, via=move.via, token=move.token,
-            winner=_winner(move), error=error, input=Raw(input_),
+            winner=_winner(move), error=error, input=Raw(input_), at=self._clock.now(),
         )  # fmt: skip
         guard = Cell(move.key, RECORD, encode_record(record))
         note = {CATCH_ERROR: msgspec.json.encode(msgspec.to_builtins(error))}

@@ -173,7 +173,9 @@ class Walker:
                     if through(record):
                         steps.append(Step(activation, record, None, is_repeat=True))
                 elif target.decision == "skip":
-                    record = skip_record(run.program.plan, activation, via=via, token=token)
+                    record = skip_record(
+                        run.program.plan, activation, via=via, token=token, at=self._now()
+                    )
                     commit = record_commit(run.run_id, activation, record)
                     steps.append(Step(activation, record, commit, is_repeat=False))
                 elif ready is not None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 from flowcraft.adapter.base import BaseDistributedAdapter
+from flowcraft.client.events import run_events
 from flowcraft.client.explain import Explanation, explain, status_of
 from flowcraft.client.waiting import no_run, wait_for_end
 from flowcraft.errors import UnknownRunError
+from flowcraft.events import RunEvent
 from flowcraft.status import ResumeOutcome, RunResult, Status
 
 
@@ -53,6 +56,26 @@ class RunHandle:
             UnknownRunError: No such run, or it was purged.
         """
         return await status_of(await self._connect(), self.run_id)
+
+    async def events(self, after: str | None = None) -> AsyncIterator[RunEvent]:
+        """Give what happens in the run as it happens, from its beginning to its end.
+
+        What was recorded is told at least once, in an order in which it can have happened. The
+        iterator ends after the event that the run ended; the events of child runs are told by
+        their own handles.
+
+        Args:
+            after: The cursor of an event: goes on after it, in another process too. A store
+                that keeps no order begins again.
+
+        Raises:
+            UnknownRunError: No such run, or it was purged meanwhile.
+            RunError: `after` is the cursor of no event.
+        """
+        adapter = await self._connect()
+        async with aclosing(run_events(adapter, self.run_id, after=after)) as events:
+            async for event in events:
+                yield event
 
     async def explain(self) -> Explanation:
         """Work out why the run is where it is, activation by activation.

@@ -1,9 +1,10 @@
-"""Waiting for the end of a run, without asking all the time."""
+"""Waiting for news of runs, without asking all the time."""
 
 from __future__ import annotations
 
-import asyncio
 import math
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.errors import RunNotFinishedError, UnknownRunError
@@ -14,9 +15,47 @@ POLL_SECONDS = 0.5
 """How often to look where news come by themselves, in case one was missed."""
 APART_SECONDS = 0.02
 """How far apart two looks are, however much news there is: most of it is of other runs."""
+LARGEST_SHARE = 0.2
+"""Of the time, that looking at many runs may take."""
 FIRST_LOOK_SECONDS = 0.05
 LONGEST_LOOK_SECONDS = 1.0
 BACK_OFF = 1.5
+PAGE = 500
+"""How many headers are read at once."""
+NAMED = 3
+"""How many runs an error names."""
+
+
+class News:
+    """Tells that something happened in some run, where the adapter says so."""
+
+    def __init__(self, adapter: BaseDistributedAdapter) -> None:
+        self._clock = adapter.options.runtime_options.clock
+        self._waker = adapter.waker if isinstance(adapter, LocalAdapter) else None
+
+    @property
+    def comes_by_itself(self) -> bool:
+        """Whether a wait ends early when there is news."""
+        return self._waker is not None
+
+    def mark(self) -> int:
+        """Take this before looking, so that no news is slept over that comes meanwhile."""
+        return self._waker.wakes if self._waker is not None else 0
+
+    async def wait(self, since: int, seconds: float, *, apart: float = APART_SECONDS) -> None:
+        """Wait for news that came after the mark was taken, at most so long.
+
+        Args:
+            since: The mark.
+            seconds: The longest wait.
+            apart: How long to wait however much news there is.
+        """
+        if self._waker is None:
+            await self._clock.sleep(max(seconds, 0.0))
+            return
+        if self._waker.wakes == since:
+            await self._waker.wait(seconds)
+        await self._clock.sleep(max(0.0, min(apart, seconds)))
 
 
 async def header_of(adapter: BaseDistributedAdapter, run_id: str) -> RunHeader:
@@ -45,35 +84,68 @@ async def wait_for_end(
         UnknownRunError: No such run, or it was purged meanwhile.
         RunNotFinishedError: It had not ended in time.
     """
-    clock = adapter.options.runtime_options.clock
+    async with aclosing(ends(adapter, [run_id], timeout_seconds=timeout_seconds)) as found:
+        return await anext(found)
+
+
+async def ends(
+    adapter: BaseDistributedAdapter, run_ids: Iterable[str], *, timeout_seconds: float | None
+) -> AsyncGenerator[RunHeader, None]:
+    """Wait for many runs at once; give each once, in the order of their ends.
+
+    Of runs that end between two looks the order is that of the clocks of their workers.
+
+    Raises:
+        UnknownRunError: No such run, or it was purged meanwhile.
+        RunNotFinishedError: Some had not ended in time.
+    """
+    clock, news = adapter.options.runtime_options.clock, News(adapter)
     began = clock.monotonic()
     look_seconds = FIRST_LOOK_SECONDS
     left = timeout_seconds if timeout_seconds is not None else math.inf
-    while True:
-        # Whoever listens before looking misses nothing that happens in between.
-        news = asyncio.ensure_future(_news(adapter, look_seconds, left))
-        try:
-            header = await header_of(adapter, run_id)
-            if header.is_over:
-                return header
-            if left <= 0:
-                raise RunNotFinishedError(
-                    f"run {run_id!r} had not ended after {timeout_seconds:g} s. Wait longer, or "
-                    "look at what it waits for: is there a worker?"
-                )
-            await news
-        finally:
-            news.cancel()
+    pending = list(dict.fromkeys(run_ids))
+    while pending:
+        mark, looked = news.mark(), clock.monotonic()
+        headers = await _headers(adapter, pending)
+        took = clock.monotonic() - looked
+        pending = [header.run_id for header in headers if not header.is_over]
+        for header in sorted((one for one in headers if one.is_over), key=_ended_at):
+            yield header
+        if not pending:
+            return
+        if left <= 0:
+            raise RunNotFinishedError(_late(pending, timeout_seconds))
+        longest = POLL_SECONDS if news.comes_by_itself else look_seconds
+        apart = max(APART_SECONDS, took / LARGEST_SHARE)
+        await news.wait(mark, min(left, max(longest, apart)), apart=apart)
         if timeout_seconds is not None:
             left = timeout_seconds - (clock.monotonic() - began)
         look_seconds = min(look_seconds * BACK_OFF, LONGEST_LOOK_SECONDS)
 
 
-async def _news(adapter: BaseDistributedAdapter, look_seconds: float, left: float) -> None:
-    """Wait for something to happen; where nobody says so, for a while."""
-    clock = adapter.options.runtime_options.clock
-    if isinstance(adapter, LocalAdapter):
-        await adapter.waker.wait(min(POLL_SECONDS, left))
-        await clock.sleep(max(0.0, min(APART_SECONDS, left)))
+async def _headers(adapter: BaseDistributedAdapter, run_ids: list[str]) -> list[RunHeader]:
+    found = []
+    for first in range(0, len(run_ids), PAGE):
+        page = run_ids[first : first + PAGE]
+        for run_id, header in zip(page, await adapter.ports.store.headers(page), strict=True):
+            if header is None:
+                raise UnknownRunError(no_run(run_id))
+            found.append(header)
+    return found
+
+
+def _ended_at(header: RunHeader) -> float:
+    return header.ended_at or 0.0
+
+
+def _late(pending: list[str], timeout_seconds: float | None) -> str:
+    if len(pending) == 1:
+        who = f"run {pending[0]!r}"
     else:
-        await clock.sleep(max(0.0, min(look_seconds, left)))
+        more = ", ..." if len(pending) > NAMED else ""
+        names = ", ".join(repr(run_id) for run_id in pending[:NAMED])
+        who = f"{len(pending)} runs ({names}{more})"
+    return (
+        f"{who} had not ended after {timeout_seconds:g} s. Wait longer, or look at what it waits"
+        " for: is there a worker?"
+    )

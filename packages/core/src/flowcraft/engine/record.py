@@ -47,6 +47,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         winner: The edge that started an `any` join.
         items: How many items the batch has (scatter, its items, gather).
         gathered: Key of the scatter whose items' outputs are this gather's output.
+        at: When it was made, in seconds since the epoch; 0 if nobody noted it.
     """
 
     outcome: Outcome
@@ -63,6 +64,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     error: ErrorInfo | None = None
     items: int | None = None
     gathered: str | None = None
+    at: float = 0.0
     format: int = RECORD_FORMAT
 
 

@@ -68,10 +68,14 @@ def _deciding(node: NodePlan, action: str | None) -> Sequence[EdgePlan]:
     return node.outs
 
 
-def skip_record(plan: Plan, activation: Activation, *, via: str, token: str) -> Record:
+def skip_record(plan: Plan, activation: Activation, *, via: str, token: str, at: float) -> Record:
     """The record of an activation all of whose arrivals were skipped."""
     node = plan.nodes[activation.node]
     edges = node.exits if node.kind == "loop" else node.outs
     return Record(
-        outcome="skipped", skipped=tuple(edge.index for edge in edges), via=via, token=token
+        outcome="skipped",
+        skipped=tuple(edge.index for edge in edges),
+        via=via,
+        token=token,
+        at=at,
     )

@@ -10,8 +10,9 @@ from flowcraft import values
 from flowcraft.adapter.base import BaseDistributedAdapter, JobHandler, NativePorts
 from flowcraft.adapter.options import AdapterOptions, RuntimeOptions
 from flowcraft.local.coordination import LocalCoordinationStore
-from flowcraft.local.database import LocalDatabase
-from flowcraft.local.store import LocalQueue, LocalStore, Transactor
+from flowcraft.local.database import LocalDatabase, Transactor
+from flowcraft.local.queue import LocalQueue
+from flowcraft.local.store import LocalStore
 from flowcraft.local.waker import Waker
 from flowcraft.ports.contract import AsyncContext, ContextOperation, JobPayload, decode_job
 from flowcraft.ports.queue import Outgoing

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from flowcraft.clock import Clock
-from flowcraft.local.database import LocalDatabase
-from flowcraft.local.store import Transactor
+from flowcraft.local.database import LocalDatabase, Transactor
 from flowcraft.ports.contract import CoordinationStore
 
 

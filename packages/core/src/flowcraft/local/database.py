@@ -7,11 +7,13 @@ together is in `store.py`, once for all embedded backends.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
-from flowcraft.ports.store import Stalled
-from flowcraft.status import RunHeader
+from flowcraft.ports.store import Place, Stalled
+from flowcraft.status import ListedStatus, RunHeader
+
+T = TypeVar("T")
 
 
 class JobRow(NamedTuple):
@@ -55,6 +57,16 @@ class LocalDatabase(ABC):
     def child_ids(self, run_id: str) -> Sequence[str]: ...
 
     @abstractmethod
+    def list_runs(
+        self,
+        status: ListedStatus | None,
+        blueprint_id: str | None,
+        before: Place | None,
+        limit: int,
+    ) -> Sequence[RunHeader]:
+        """Runs by descending place, below a place."""
+
+    @abstractmethod
     def delete_run(self, run_id: str) -> None:
         """Remove the run and every row of its partition."""
 
@@ -69,6 +81,14 @@ class LocalDatabase(ABC):
     @abstractmethod
     def insert_cell(self, run_id: str, key: str, name: str, value: bytes) -> bool:
         """Write a cell if it is absent. Whether it was."""
+
+    @abstractmethod
+    def append_journal(self, run_id: str, key: str, name: str) -> None:
+        """Note that a cell was written, after all that was noted of its run before."""
+
+    @abstractmethod
+    def get_journal(self, run_id: str, after: int, limit: int) -> Sequence[tuple[int, str, str]]:
+        """Number, key and name of the cells noted after a number; numbers begin with 1."""
 
     @abstractmethod
     def get_members(self, run_id: str, key: str) -> Iterable[tuple[str, bool, bytes | None]]: ...
@@ -164,3 +184,9 @@ class LocalDatabase(ABC):
     @abstractmethod
     def drop_expired_keys(self, now: float, limit: int) -> None:
         """Remove keys whose expiry is over; it is no more than tidying up."""
+
+
+class Transactor(Protocol):
+    """Runs a function over the database as one atomic step."""
+
+    async def __call__(self, step: Callable[[LocalDatabase], T], /) -> T: ...

@@ -6,29 +6,29 @@ the place where the meaning of the ports is spelt out once in Python.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from flowcraft.clock import Clock
 from flowcraft.engine.activation import END, RUN, is_lanes_key
-from flowcraft.engine.cells import PAYLOAD, RECORD, WINNER
+from flowcraft.engine.cells import FAILED, PAYLOAD, RECORD, WINNER
 from flowcraft.engine.consequences import Arrival, decide
-from flowcraft.local.database import LocalDatabase, TimerRow
-from flowcraft.local.waker import Waker
+from flowcraft.errors import RunError
+from flowcraft.local.database import LocalDatabase, TimerRow, Transactor
 from flowcraft.ports.contract import decode_job, encode_job
-from flowcraft.ports.queue import Delivery, JobQueue, Outgoing
 from flowcraft.ports.store import (
     Arrived,
     Commit,
     CommitResult,
     End,
+    Entry,
+    Journal,
     Lease,
     Load,
     Loaded,
     NewRun,
+    Place,
     Propagation,
     RunStore,
     Stalled,
@@ -42,20 +42,13 @@ from flowcraft.ports.transition import (
     is_direct,
     job_for,
 )
-from flowcraft.status import RunHeader
-
-T = TypeVar("T")
-
+from flowcraft.status import ListedStatus, RunHeader
 
 EXPIRED_KEYS_PER_SWEEP = 1000
+JOURNAL_BYTES = 1_000_000
+"""How much of a journal is read in one step, about; records carry the outputs of nodes."""
 UNSEEN_SWEEPS = 10
 """After how many times the first delay a run is swept however busy it is."""
-
-
-class Transactor(Protocol):
-    """Runs a function over the database as one atomic step."""
-
-    async def __call__(self, step: Callable[[LocalDatabase], T], /) -> T: ...
 
 
 class LocalStore(RunStore):
@@ -130,6 +123,20 @@ class LocalStore(RunStore):
 
     async def children(self, run_id: str) -> Sequence[str]:
         return await self._transact(lambda db: db.child_ids(run_id))
+
+    async def list_runs(
+        self,
+        *,
+        status: ListedStatus | None,
+        blueprint_id: str | None,
+        before: Place | None,
+        limit: int,
+    ) -> Sequence[RunHeader]:
+        return await self._transact(lambda db: db.list_runs(status, blueprint_id, before, limit))
+
+    async def journal(self, run_id: str, after: str, limit: int) -> Journal:
+        number = _number(after)
+        return await self._transact(lambda db: journal(db, run_id, number, limit))
 
     async def mark_announced(self, run_ids: Sequence[str]) -> None:
         def step(db: LocalDatabase) -> None:
@@ -217,103 +224,18 @@ class LocalStore(RunStore):
         return await self._transact(lambda db: db.get_blueprint(content_hash))
 
 
-class LocalQueue(JobQueue):
-    """The job queue over an embedded database: any delay, leases by token."""
-
-    longest_delay_seconds = float("inf")
-
-    def __init__(
-        self, transact: Transactor, clock: Clock, waker: Waker, *, lease_seconds: float
-    ) -> None:
-        self._transact = transact
-        self._clock = clock
-        self._waker = waker
-        self.lease_seconds = lease_seconds
-
-    async def receive(self, limit: int, wait_seconds: float) -> Sequence[Delivery]:
-        since = self._waker.wakes  # what is sent while this looks must not be slept over
-        found = await self._take(limit)
-        if isinstance(found, list):
-            return found
-        wait = wait_seconds if found is None else min(wait_seconds, found - self._clock.now())
-        if self._waker.wakes == since:
-            await self._waker.wait(wait)
-        found = await self._take(limit)
-        return found if isinstance(found, list) else []
-
-    async def _take(self, limit: int) -> list[Delivery] | float | None:
-        """Take what is visible, or say when the next message will be."""
-        now = self._clock.now()
-        until = now + self.lease_seconds
-
-        def step(db: LocalDatabase) -> list[Delivery] | float | None:
-            rows = db.take_jobs(now, limit, until)
-            if not rows:
-                return db.next_job_at()
-            return [Delivery(row.body, (row.id, row.token), row.is_redelivered) for row in rows]
-
-        taking = asyncio.ensure_future(self._transact(step))
-        try:
-            return await asyncio.shield(taking)
-        except asyncio.CancelledError:
-            taken = await taking  # nobody will handle these: they go back at once
-            if isinstance(taken, list):
-                await self.release(taken, 0.0)
-            raise
-
-    async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        def step(db: LocalDatabase) -> None:
-            for delivery in deliveries:
-                db.delete_job(*delivery.handle)
-
-        await self._transact(step)
-
-    async def extend(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
-        until = self._clock.now() + self.lease_seconds
-        return await self._transact(
-            lambda db: [
-                db.extend_job(id_, token, until) for id_, token in (d.handle for d in deliveries)
-            ]
-        )
-
-    async def release(self, deliveries: Sequence[Delivery], delay_seconds: float) -> None:
-        at = self._clock.now() + delay_seconds
-
-        def step(db: LocalDatabase) -> None:
-            for id_, token in (delivery.handle for delivery in deliveries):
-                db.release_job(id_, token, at)
-
-        await self._transact(step)
-
-    async def send(self, jobs: Sequence[Outgoing]) -> None:
-        now = self._clock.now()
-
-        def step(db: LocalDatabase) -> None:
-            for outgoing in jobs:
-                db.insert_job(encode_job(outgoing.job), now + outgoing.delay_seconds)
-
-        await self._transact(step)
-
-    async def bury(self, deliveries: Sequence[Delivery], reason: str) -> None:
-        at = self._clock.now()
-
-        def step(db: LocalDatabase) -> None:
-            for id_, token in (delivery.handle for delivery in deliveries):
-                db.bury_job(id_, token, reason, at)
-
-        await self._transact(step)
-
-    async def depth(self) -> int | None:
-        now = self._clock.now()
-        return await self._transact(lambda db: db.count_jobs(now))
-
-
 def _swept_key(run_id: str) -> str:
     return f"swept/{run_id}"
 
 
 def _lease_key(run_id: str, key: str) -> str:
     return f"lease/{run_id}/{key}"
+
+
+def _number(cursor: str) -> int:
+    if len(cursor) > 18 or not ((cursor.isascii() and cursor.isdecimal()) or not cursor):
+        raise RunError(f"after={cursor!r}: the cursor of no event")
+    return int(cursor or 0)
 
 
 def _lease(db: LocalDatabase, run_id: str, key: str) -> Lease | None:
@@ -370,6 +292,8 @@ def commit(
     guard = wanted.guard
     if not db.insert_cell(run_id, guard.key, guard.name, guard.value):
         return CommitResult(False, db.get_cell(run_id, guard.key, guard.name))
+    if guard.name == RECORD or guard.name.startswith(FAILED):
+        db.append_journal(run_id, guard.key, guard.name)
     for cell in wanted.cells:
         db.insert_cell(run_id, cell.key, cell.name, cell.value)
     for key, value in wanted.context.items():
@@ -378,6 +302,23 @@ def commit(
         status, error = wanted.ends
         finish(db, End(run_id, status, error, at), announces=announces)
     return CommitResult(True)
+
+
+def journal(db: LocalDatabase, run_id: str, after: int, limit: int) -> Journal:
+    """Read what was recorded after a number, as much of it as is well handled at once."""
+    header = db.get_run(run_id)
+    if header is None:
+        return Journal(None)
+    entries: list[Entry] = []
+    size = 0
+    rows = db.get_journal(run_id, after, limit)
+    for number, key, name in rows:
+        if size >= JOURNAL_BYTES:
+            return Journal(header, tuple(entries), is_all=False)
+        value = db.get_cell(run_id, key, name) or b""
+        size += len(value)
+        entries.append(Entry(str(number), key, name, value))
+    return Journal(header, tuple(entries), is_all=len(rows) < limit)
 
 
 def propagate(db: LocalDatabase, wanted: Propagation) -> tuple[Arrived, ...] | None:

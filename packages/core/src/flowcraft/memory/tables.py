@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flowcraft.local.database import JobRow, LocalDatabase, TimerRow
-from flowcraft.ports.store import Stalled
-from flowcraft.status import RunHeader
+from flowcraft.ports.store import Place, Stalled
+from flowcraft.status import ListedStatus, RunHeader
 
 
 @dataclass(slots=True)
@@ -24,6 +25,7 @@ class _Run:
     cells: dict[str, dict[str, bytes]] = field(default_factory=dict)
     sets: dict[str, _Set] = field(default_factory=dict)
     context: dict[str, bytes] = field(default_factory=dict)
+    journal: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -66,6 +68,23 @@ class MemoryTables(LocalDatabase):
     def child_ids(self, run_id: str) -> Sequence[str]:
         return list(self._children.get(run_id, ()))
 
+    def list_runs(
+        self,
+        status: ListedStatus | None,
+        blueprint_id: str | None,
+        before: Place | None,
+        limit: int,
+    ) -> Sequence[RunHeader]:
+        headers = (run.header for run in self.runs.values())
+        found = (
+            header
+            for header in headers
+            if (before is None or _place(header) < before)
+            and status in (None, header.status)
+            and blueprint_id in (None, header.blueprint_id)
+        )
+        return heapq.nlargest(limit, found, key=_place)
+
     def delete_run(self, run_id: str) -> None:
         run = self.runs.pop(run_id, None)
         self._children.pop(run_id, None)
@@ -89,6 +108,13 @@ class MemoryTables(LocalDatabase):
             return False
         cells[name] = value
         return True
+
+    def append_journal(self, run_id: str, key: str, name: str) -> None:
+        self.runs[run_id].journal.append((key, name))
+
+    def get_journal(self, run_id: str, after: int, limit: int) -> Sequence[tuple[int, str, str]]:
+        found = self.runs[run_id].journal[after : after + limit]
+        return [(number, key, name) for number, (key, name) in enumerate(found, after + 1)]
 
     def get_members(self, run_id: str, key: str) -> Iterable[tuple[str, bool, bytes | None]]:
         found = self.runs[run_id].sets.get(key)
@@ -229,3 +255,7 @@ class MemoryTables(LocalDatabase):
         expired = [k for k, (_, at) in self._keys.items() if at is not None and at <= now]
         for key in expired[:limit]:
             del self._keys[key]
+
+
+def _place(header: RunHeader) -> Place:
+    return Place(header.created_at, header.run_id)

@@ -25,7 +25,7 @@ import msgspec
 from flowcraft.engine.consequences import Arrival, Cell
 from flowcraft.engine.record import ErrorInfo
 from flowcraft.ports.contract import JobPayload
-from flowcraft.status import FinalStatus, RunHeader
+from flowcraft.status import FinalStatus, ListedStatus, RunHeader
 
 
 class NewRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,11 +153,47 @@ class Timer(NamedTuple):
     job: JobPayload
 
 
+class Place(NamedTuple):
+    """Where a run stands in a listing; no two runs have the same place."""
+
+    created_at: float
+    run_id: str
+
+
 class Stalled(NamedTuple):
     """A run that nobody has vouched for, and how often the sweeper came by since."""
 
     run_id: str
     sweeps: int
+
+
+class Entry(NamedTuple):
+    """A record, or the note of a failed attempt, as it was committed.
+
+    Attributes:
+        cursor: Its place in the journal of its run, opaque.
+        key: The activation.
+        name: The cell.
+    """
+
+    cursor: str
+    key: str
+    name: str
+    value: bytes
+
+
+class Journal(NamedTuple):
+    """What was committed to a run, in that order.
+
+    Attributes:
+        header: None if there is no such run. Read before the entries or in the same step, so
+            that nothing can be missing after the last entry of a run that was over.
+        is_all: Whether these entries are the last that there were then.
+    """
+
+    header: RunHeader | None
+    entries: tuple[Entry, ...] = ()
+    is_all: bool = True
 
 
 class RunStore(ABC):
@@ -203,6 +239,44 @@ class RunStore(ABC):
     @abstractmethod
     async def children(self, run_id: str) -> Sequence[str]:
         """List the runs whose parent this one is."""
+
+    @abstractmethod
+    async def list_runs(
+        self,
+        *,
+        status: ListedStatus | None,
+        blueprint_id: str | None,
+        before: Place | None,
+        limit: int,
+    ) -> Sequence[RunHeader]:
+        """List runs by descending place, by an index.
+
+        Args:
+            status: Only those of this status.
+            blueprint_id: Only those that follow this blueprint.
+            before: Only those whose place is smaller.
+            limit: How many at most.
+        """
+
+    async def journal(self, run_id: str, after: str, limit: int) -> Journal | None:
+        """Read records and failed attempts of a run in the order of their commits.
+
+        This default says that the store keeps no such order; the events of a run are then told
+        from its records, and who goes on after a cursor gets all of them again.
+
+        Args:
+            run_id: The run.
+            after: The cursor of the last entry that was read; empty for none.
+            limit: How many entries at most; there may be fewer, and more to come.
+
+        Returns:
+            The entries after the cursor; None if the store keeps no order.
+
+        Raises:
+            RunError: The cursor is none.
+        """
+        del run_id, after, limit
+        return None
 
     @abstractmethod
     async def mark_announced(self, run_ids: Sequence[str]) -> None:

@@ -18,12 +18,14 @@ from flowcraft.engine.activation import parse_activation
 from flowcraft.engine.program import NodeProgram, Program
 from flowcraft.engine.record import ErrorInfo, Record
 from flowcraft.errors import RetryAfter, RunDeadlineError
+from flowcraft.events import RunEvent, ended
 from flowcraft.execution.evaluation import CATCH_ERROR, FatalError, error_info
 from flowcraft.execution.limits import check_key, child_id, deadline_at, passed_over, split_errors
 from flowcraft.execution.move import Move, RunView, new_move
 from flowcraft.execution.performing import AttemptError
 from flowcraft.ports.store import Loaded
 from flowcraft.runtime.environment import Environment
+from flowcraft.runtime.listening import Listeners
 from flowcraft.runtime.performing import Performer
 from flowcraft.runtime.reading import Reader
 from flowcraft.runtime.recording import Recorder
@@ -56,6 +58,7 @@ class Driver:
         done: Is done when the run has ended.
         error: Why it failed.
         children: Child runs, by activation key and attempt.
+        listeners: Those who are told what happens.
     """
 
     def __init__(
@@ -86,16 +89,18 @@ class Driver:
         self._state = state = RunState(program, encoded, context)
         self._reader = Reader(state)
         self.signals = Signals(run_id, state)
-        self._recorder = Recorder(program, self._reader)
+        self._recorder = Recorder(program, self._reader, self._clock)
         self._performer = Performer(environment, state, self._reader)
         self._suspender = Suspender(self._clock, self._reader, self.signals, self._open_child)
         self._keys: dict[tuple[str, str], tuple[str, ...]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._deadline: asyncio.Task[None] | None = None
+        self._ended_at: float | None = None
         self._final: FinalStatus | None = None
         self._loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self._loop.create_future()
         self.error: ErrorInfo | None = None
+        self.listeners = Listeners(run_id, state)
         self.children: dict[tuple[str, int], Driver] = {}
 
     # -- what others ask
@@ -139,6 +144,12 @@ class Driver:
             errors=errors,
         )
 
+    def end_event(self) -> RunEvent | None:
+        """The event that the run ended; None if it has not."""
+        if self._final is None:
+            return None
+        return ended(self.run_id, self._final, at=self._ended_at, error=self.error)
+
     def value(self, stored: bytes) -> Any:
         """What a stored value says."""
         return values.decode(self._reader.plain(stored))
@@ -180,7 +191,9 @@ class Driver:
         if self._final is not None:
             return
         self._final = status
+        self._ended_at = self._clock.now()
         self.error = error
+        self.listeners.ended()
         if self._deadline is not None:
             self._deadline.cancel()
         for task in self._tasks:
@@ -230,6 +243,8 @@ class Driver:
         """Move one activation to its record; what is ready by it."""
         move = self._new_move(ready)
         while self._final is None:
+            if self.listeners.are_there:
+                self.listeners.started(move, self._clock.now())
             try:
                 if move.kind == "function":
                     done = await self._performer.function(move)
@@ -251,6 +266,7 @@ class Driver:
                     move.config, move.attempt, retryable=failure.is_retryable
                 ):
                     return self._failed(move, failure)
+                self.listeners.retried(move, error_info(move, failure.error), self._clock.now())
                 await self._clock.sleep(self._delay(move, failure.error))
                 move.attempt += 1
                 move.writes = {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from flowcraft.engine.activation import parse_activation
 from flowcraft.engine.record import Record
 from flowcraft.errors import UnknownRunError
+from flowcraft.events import RunEvent
 from flowcraft.runtime.driver import Driver
 from flowcraft.status import ResumeOutcome, RunResult, Status
 
@@ -73,6 +75,19 @@ class LocalRun:
         for node in path:
             driver = _last_child(driver, node)
         return driver.resume(action, output, name if node_id is not None else None, scope)
+
+    def events(self, after: str | None = None) -> AsyncIterator[RunEvent]:
+        """Give what happened and happens in the run, until the event that it ended.
+
+        That a node started is told only of what starts while one listens.
+
+        Args:
+            after: The cursor of an event: goes on after it.
+
+        Raises:
+            RunError: `after` is the cursor of no event.
+        """
+        return self._driver.listeners.events(self._driver, after)
 
     def open_waits(self) -> list[str]:
         """Node and scope of each wait of this run that a resume would wake now."""

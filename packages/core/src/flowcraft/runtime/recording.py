@@ -6,6 +6,7 @@ from msgspec import Raw
 
 from flowcraft import values
 from flowcraft.blueprint.plan import EdgePlan
+from flowcraft.clock import Clock
 from flowcraft.engine.program import Program
 from flowcraft.engine.record import NULL, ErrorInfo, Record
 from flowcraft.engine.routing import Route, route
@@ -23,8 +24,9 @@ _NO_VALUES: dict[int, Raw] = {}
 class Recorder:
     """Makes the records of one run."""
 
-    def __init__(self, program: Program, reader: Reader) -> None:
+    def __init__(self, program: Program, reader: Reader, clock: Clock) -> None:
         self._plan = program.plan
+        self._clock = clock
         self._reader = reader
 
     def completed(self, move: Move, done: Performed) -> Record:
@@ -54,6 +56,7 @@ class Recorder:
             winner=_winner(move),
             items=items,
             gathered=done.gathered,
+            at=self._clock.now(),
         )
 
     def _edges(self, move: Move, done: Performed) -> tuple[Route, dict[int, Raw]]:
@@ -88,6 +91,7 @@ class Recorder:
             error=error,
             winner=_winner(move),
             input=Raw(input_),
+            at=self._clock.now(),
         )
 
     def failed(self, move: Move, error: ErrorInfo) -> Record:
@@ -98,6 +102,7 @@ class Recorder:
             error=error,
             winner=_winner(move),
             items=self._reader.items_of(move) if move.is_item else None,
+            at=self._clock.now(),
         )
 
 

@@ -6,7 +6,7 @@ one step, and each arrival happens once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from flowcraft.engine.activation import (
@@ -79,6 +79,7 @@ class RunState:
         cells: Other notes of the engine, by key and name.
         batches: The items of each scatter as JSON, by its activation key.
         is_complete: Whether all sinks are resolved.
+        on_record: Told of each record as it is written, while anybody wants to know.
     """
 
     def __init__(self, program: Program, payload: bytes, context: dict[str, bytes]) -> None:
@@ -89,11 +90,14 @@ class RunState:
         self.cells: dict[tuple[str, str], bytes] = {}
         self.batches: dict[str, list[bytes]] = {}
         self.is_complete = False
+        self.on_record: Callable[[str], None] | None = None
         self._sets: dict[str, _Arrivals] = {}
 
     def write(self, key: str, record: Record, writes: Mapping[str, bytes | None]) -> None:
         """Write a record down, with the context writes that become visible by it."""
         self.records[key] = record
+        if self.on_record is not None:
+            self.on_record(key)
         for name, value in writes.items():
             if value is None:
                 self.context.pop(name, None)
@@ -127,7 +131,7 @@ class RunState:
                     arrivals.append(lanes_arrival(program, target))
                 elif decision == "skip":
                     skipped = parse_activation(target)
-                    pending.append((skipped, self._skip(skipped)))
+                    pending.append((skipped, self._skip(skipped, record.at)))
                 else:
                     ready.append(_joined(target, arrived))
                     if not arrival.any:
@@ -136,9 +140,9 @@ class RunState:
                 self.is_complete = True
         return ready
 
-    def _skip(self, activation: Activation) -> Record:
-        record = skip_record(self.program.plan, activation, via="", token="")
-        self.records[activation.key] = record
+    def _skip(self, activation: Activation, at: float) -> Record:
+        record = skip_record(self.program.plan, activation, via="", token="", at=at)
+        self.write(activation.key, record, {})
         return record
 
     def _end_is_reached(self) -> bool:

@@ -5,6 +5,7 @@
     members       who arrived at an activation, with the value it carries
     sets          how many members a set has, from the second on, so that counting one more costs
                   the same at any size
+    journal       which records and failed attempts were written, in that order
     context       one row a key
     jobs          messages; the one visible first is taken first
     dead_letters  messages that nobody could handle, with the reason
@@ -42,9 +43,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX runs_to_sweep ON runs (sweep_after, run_id) WHERE is_announced = 0",
         "CREATE INDEX runs_by_parent ON runs (parent, created_at) WHERE parent IS NOT NULL",
-        "CREATE INDEX runs_by_time ON runs (created_at)",
-        "CREATE INDEX runs_by_status ON runs (status, created_at)",
-        "CREATE INDEX runs_by_blueprint ON runs (blueprint_id, created_at)",
+        "CREATE INDEX runs_by_status ON runs (status, created_at, run_id)",
+        "CREATE INDEX runs_by_blueprint ON runs (blueprint_id, status, created_at, run_id)",
         """
         CREATE TABLE cells (
             run_id TEXT NOT NULL,
@@ -71,6 +71,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             members INTEGER NOT NULL,
             taken INTEGER NOT NULL,
             PRIMARY KEY (run_id, key)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE journal (
+            run_id TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            key TEXT NOT NULL,
+            name TEXT NOT NULL,
+            PRIMARY KEY (run_id, number)
         ) WITHOUT ROWID
         """,
         """

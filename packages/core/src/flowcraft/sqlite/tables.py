@@ -8,17 +8,26 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from typing import get_args
 
 import msgspec
 
 from flowcraft.local.database import JobRow, LocalDatabase, TimerRow
-from flowcraft.ports.store import Stalled
-from flowcraft.status import RunHeader
+from flowcraft.ports.store import Place, Stalled
+from flowcraft.status import ListedStatus, RunHeader
 
 REMEMBERED_HEADERS = 4096
 """How many decoded headers are kept at hand."""
 
-_RUN_TABLES = ("runs", "cells", "members", "sets", "context")
+_NEWEST = Place(float("inf"), "")
+"""A place above those of all runs."""
+_OF_STATUS = (
+    "SELECT created_at, run_id, header FROM runs WHERE status = ?"
+    " AND (created_at, run_id) < (?, ?) ORDER BY created_at DESC, run_id DESC LIMIT ?"
+)
+_OF_BLUEPRINT = _OF_STATUS.replace("WHERE", "WHERE blueprint_id = ? AND")
+
+_RUN_TABLES = ("runs", "cells", "members", "sets", "context", "journal")
 
 
 class SqliteTables(LocalDatabase):
@@ -77,6 +86,24 @@ class SqliteTables(LocalDatabase):
         )
         return [row[0] for row in rows.fetchall()]
 
+    def list_runs(
+        self,
+        status: ListedStatus | None,
+        blueprint_id: str | None,
+        before: Place | None,
+        limit: int,
+    ) -> Sequence[RunHeader]:
+        # One index serves all: of every status as many as are wanted, of which the newest count.
+        rows: list[tuple[float, str, bytes]] = []
+        for wanted in get_args(ListedStatus) if status is None else (status,):
+            below = (wanted, *(before or _NEWEST), limit)
+            if blueprint_id is None:
+                rows += self._execute(_OF_STATUS, below).fetchall()
+            else:
+                rows += self._execute(_OF_BLUEPRINT, (blueprint_id, *below)).fetchall()
+        rows.sort(reverse=True)
+        return [self._decode_header(header) for _, _, header in rows[:limit]]
+
     def delete_run(self, run_id: str) -> None:
         for table in _RUN_TABLES:
             self._execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608 - ours
@@ -105,6 +132,20 @@ class SqliteTables(LocalDatabase):
             (run_id, key, name, value),
         )
         return added.rowcount == 1
+
+    def append_journal(self, run_id: str, key: str, name: str) -> None:
+        self._execute(
+            "INSERT INTO journal (run_id, number, key, name)"
+            " SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3 FROM journal WHERE run_id = ?1",
+            (run_id, key, name),
+        )
+
+    def get_journal(self, run_id: str, after: int, limit: int) -> Sequence[tuple[int, str, str]]:
+        return self._execute(
+            "SELECT number, key, name FROM journal WHERE run_id = ? AND number > ?"
+            " ORDER BY number LIMIT ?",
+            (run_id, after, limit),
+        ).fetchall()
 
     def get_members(self, run_id: str, key: str) -> Iterable[tuple[str, bool, bytes | None]]:
         rows = self._execute(

@@ -1,0 +1,103 @@
+"""The job queue over an embedded database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from flowcraft.clock import Clock
+from flowcraft.local.database import LocalDatabase, Transactor
+from flowcraft.local.waker import Waker
+from flowcraft.ports.contract import encode_job
+from flowcraft.ports.queue import Delivery, JobQueue, Outgoing
+
+
+class LocalQueue(JobQueue):
+    """The job queue over an embedded database: any delay, leases by token."""
+
+    longest_delay_seconds = float("inf")
+
+    def __init__(
+        self, transact: Transactor, clock: Clock, waker: Waker, *, lease_seconds: float
+    ) -> None:
+        self._transact = transact
+        self._clock = clock
+        self._waker = waker
+        self.lease_seconds = lease_seconds
+
+    async def receive(self, limit: int, wait_seconds: float) -> Sequence[Delivery]:
+        since = self._waker.wakes  # what is sent while this looks must not be slept over
+        found = await self._take(limit)
+        if isinstance(found, list):
+            return found
+        wait = wait_seconds if found is None else min(wait_seconds, found - self._clock.now())
+        if self._waker.wakes == since:
+            await self._waker.wait(wait)
+        found = await self._take(limit)
+        return found if isinstance(found, list) else []
+
+    async def _take(self, limit: int) -> list[Delivery] | float | None:
+        """Take what is visible, or say when the next message will be."""
+        now = self._clock.now()
+        until = now + self.lease_seconds
+
+        def step(db: LocalDatabase) -> list[Delivery] | float | None:
+            rows = db.take_jobs(now, limit, until)
+            if not rows:
+                return db.next_job_at()
+            return [Delivery(row.body, (row.id, row.token), row.is_redelivered) for row in rows]
+
+        taking = asyncio.ensure_future(self._transact(step))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taken = await taking  # nobody will handle these: they go back at once
+            if isinstance(taken, list):
+                await self.release(taken, 0.0)
+            raise
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
+        def step(db: LocalDatabase) -> None:
+            for delivery in deliveries:
+                db.delete_job(*delivery.handle)
+
+        await self._transact(step)
+
+    async def extend(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
+        until = self._clock.now() + self.lease_seconds
+        return await self._transact(
+            lambda db: [
+                db.extend_job(id_, token, until) for id_, token in (d.handle for d in deliveries)
+            ]
+        )
+
+    async def release(self, deliveries: Sequence[Delivery], delay_seconds: float) -> None:
+        at = self._clock.now() + delay_seconds
+
+        def step(db: LocalDatabase) -> None:
+            for id_, token in (delivery.handle for delivery in deliveries):
+                db.release_job(id_, token, at)
+
+        await self._transact(step)
+
+    async def send(self, jobs: Sequence[Outgoing]) -> None:
+        now = self._clock.now()
+
+        def step(db: LocalDatabase) -> None:
+            for outgoing in jobs:
+                db.insert_job(encode_job(outgoing.job), now + outgoing.delay_seconds)
+
+        await self._transact(step)
+
+    async def bury(self, deliveries: Sequence[Delivery], reason: str) -> None:
+        at = self._clock.now()
+
+        def step(db: LocalDatabase) -> None:
+            for id_, token in (delivery.handle for delivery in deliveries):
+                db.bury_job(id_, token, reason, at)
+
+        await self._transact(step)
+
+    async def depth(self) -> int | None:
+        now = self._clock.now()
+        return await self._transact(lambda db: db.count_jobs(now))
