@@ -12,8 +12,8 @@ import msgspec
 
 from flowcraft.clock import Clock
 from flowcraft.engine.activation import END, RUN, is_lanes_key
-from flowcraft.engine.cells import FAILED, PAYLOAD, RECORD, WINNER
-from flowcraft.engine.consequences import Arrival, decide
+from flowcraft.engine.cells import PAYLOAD, RECORD, WINNER
+from flowcraft.engine.consequences import Arrival, Decision, decide
 from flowcraft.errors import RunError
 from flowcraft.local.database import LocalDatabase, TimerRow, Transactor
 from flowcraft.ports.contract import decode_job, encode_job
@@ -292,8 +292,6 @@ def commit(
     guard = wanted.guard
     if not db.insert_cell(run_id, guard.key, guard.name, guard.value):
         return CommitResult(False, db.get_cell(run_id, guard.key, guard.name))
-    if guard.name == RECORD or guard.name.startswith(FAILED):
-        db.append_journal(run_id, guard.key, guard.name)
     for cell in wanted.cells:
         db.insert_cell(run_id, cell.key, cell.name, cell.value)
     for key, value in wanted.context.items():
@@ -411,8 +409,12 @@ def transition(
             hold -= 1  # its value is in the worker's hand: no slot is needed
             held.append(Target(arrival, "ready"))
             continue
-        arrived = _arrive(db, run_id, arrival)
-        decision = decide(arrival, arrived.members, arrived.taken, arrived.winner)
+        decision: Decision = "ready"
+        if arrival.need == 1 and arrival.taken:  # whoever else is in the set
+            db.put_member(run_id, arrival.target, arrival.member, arrival.taken, arrival.value)
+        else:
+            arrived = _arrive(db, run_id, arrival)
+            decision = decide(arrival, arrived.members, arrived.taken, arrived.winner)
         if decision == "pending":
             continue
         if arrival.target == END:

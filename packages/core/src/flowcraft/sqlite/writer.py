@@ -179,7 +179,7 @@ class Writer:
             connection, tables = self._opened()
             self._when_free(lambda: connection.execute("BEGIN IMMEDIATE"))
             try:
-                tables.has_news = False
+                tables.begin()
                 for step, future in batch:
                     if future.cancelled():  # nobody wants it any more, and it has not begun
                         outcomes.append((future, None, None))
