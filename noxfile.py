@@ -69,3 +69,13 @@ def chaos(session: nox.Session) -> None:
     """Kill real workers while runs go through: -- --adapter NAME --runs N --seed S."""
     install(session)
     session.run("python", "-m", "tests.chaos.run", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure speed beside floors and peers: -- --adapter NAME --json FILE."""
+    install(session)
+    if session.venv_backend != "none":  # peers are for those who ask for them
+        peers = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "bench")
+        session.install("-q", *peers)
+    session.run("python", "-m", "benchmarks", *session.posargs)

@@ -28,6 +28,7 @@ from flowcraft.values import (
     check,
     decode,
     encode,
+    encode_declared,
     from_json_value,
     place,
     to_json_value,
@@ -352,8 +353,23 @@ class TestDeclaredTypesToJson:
         )
     )
     def test_a_declared_type_survives_the_way_there_and_back(self, order):
-        stored = decode(encode(to_json_value(order, what=WHAT), what=WHAT))
+        stored = decode(encode_declared(order, what=WHAT))
         assert from_json_value(stored, Order, what=WHAT) == order
+
+    @pytest.mark.parametrize("value", [{"a": [Decimal(1)]}, Line(Decimal(1)), {"a": [1.5, None]}])
+    def test_a_declared_value_is_written_as_what_it_converts_to(self, value):
+        written = encode_declared(value, what=WHAT)
+        assert decode(written) == to_json_value(value, what=WHAT)
+
+    @pytest.mark.parametrize("value", [(1, 2), [math.inf], {1: 2}, [Decimal(1), {1}], "\ud800"])
+    def test_a_value_without_json_form_is_not_written(self, value):
+        with pytest.raises(ValueNotStorableError, match=r"^output of node 'a': "):
+            encode_declared(value, what=WHAT)
+
+    def test_a_declared_value_is_measured_as_it_is_written(self):
+        assert encode_declared(Decimal("1.5"), what=WHAT, limit_bytes=5) == b'"1.5"'
+        with pytest.raises(PayloadTooLargeError, match=r"^output of node 'a' is "):
+            encode_declared(Decimal("1.5"), what=WHAT, limit_bytes=4)
 
 
 class TestJsonToDeclaredTypes:

@@ -81,13 +81,19 @@ def encode(value: Any, *, what: str, limit_bytes: int | None = None) -> bytes:
         ValueNotStorableError: The value is not strict JSON.
         PayloadTooLargeError: Its JSON is larger than `limit_bytes`.
     """
-    data = _strict_bytes(value, what)
-    if limit_bytes is not None and len(data) > limit_bytes:
-        raise PayloadTooLargeError(
-            f"{what} is {_kib(len(data))}, the store takes at most {_kib(limit_bytes)}. Keep the "
-            "data elsewhere and return a reference to it, or split it over several nodes."
-        )
-    return data
+    return _within(limit_bytes, _strict_bytes(value, what), what)
+
+
+def encode_declared(value: Any, *, what: str, limit_bytes: int | None = None) -> bytes:
+    """Write a value as JSON, declared types as `to_json_value` converts them.
+
+    What a node gave is written with this: one look at a value that is JSON already.
+
+    Raises:
+        ValueNotStorableError: Something inside has no JSON form.
+        PayloadTooLargeError: Its JSON is larger than `limit_bytes`.
+    """
+    return _within(limit_bytes, _strict_bytes(value, what, converts=True), what)
 
 
 def decode(data: bytes, *, what: str = "stored value") -> Any:
@@ -161,10 +167,12 @@ def place(steps: Iterable[str | int]) -> str:
     )
 
 
-def _strict_bytes(value: Any, what: str) -> bytes:
+def _strict_bytes(value: Any, what: str, *, converts: bool = False) -> bytes:
     try:
         if _is_strict(value, MAX_DEPTH):
             return _ENCODER.encode(value)
+        if converts:
+            return _strict_bytes(_convert(value, (), what), what)
         cause: Exception | None = None
     except (ValueError, RecursionError) as error:  # a lone surrogate, a full stack
         cause = error
@@ -365,6 +373,15 @@ def _explain_misfit(error: msgspec.ValidationError) -> str:
         f"at {at}: {reason[:1].lower()}{reason[1:]}" if at else reason[:1].lower() + reason[1:]
         for at, reason in problems
     )
+
+
+def _within(limit_bytes: int | None, data: bytes, what: str) -> bytes:
+    if limit_bytes is not None and len(data) > limit_bytes:
+        raise PayloadTooLargeError(
+            f"{what} is {_kib(len(data))}, the store takes at most {_kib(limit_bytes)}. Keep the "
+            "data elsewhere and return a reference to it, or split it over several nodes."
+        )
+    return data
 
 
 def _kib(size_bytes: int) -> str:

@@ -68,6 +68,21 @@ async def test_what_cannot_be_stored_fails_its_node_and_names_it(stage: Stage, v
 
 
 @virtually
+async def test_a_conversion_that_raises_is_a_failure_of_its_node(stage: Stage) -> None:
+    class Broken:
+        def model_dump(self, **_how: Any) -> Any:
+            raise RuntimeError("no form")
+
+    @stage.node("break")
+    async def break_(input: Any) -> Any:
+        return Broken()
+
+    result = await stage.run(graph([node("n", "break", config={"maxRetries": 2, "retryDelay": 1})]))
+    (error,) = result.errors
+    assert (error.node, error.type, error.attempt) == ("n", "RuntimeError", 2)
+
+
+@virtually
 async def test_what_cannot_be_written_to_the_context_fails_the_node(stage: Stage) -> None:
     @stage.node("odd")
     async def odd(input: Any, ctx: Context) -> None:

@@ -5,7 +5,7 @@ import contextvars
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Annotated, Any, ClassVar
 
@@ -53,28 +53,6 @@ async def test_a_node_result_carries_output_and_action(call: Any) -> None:
         return NodeResult({"a": 1}, action="approve")
 
     assert await call(fn) == NodeResult({"a": 1}, action="approve")
-
-
-async def test_declared_types_leave_the_node_as_json(call: Any) -> None:
-    receipt = Receipt(datetime(2030, 1, 1, tzinfo=UTC), [1])
-
-    async def bare() -> Any:
-        return receipt
-
-    async def inside() -> Any:
-        return NodeResult([receipt])
-
-    expected = {"at": "2030-01-01T00:00:00Z", "lines": [1]}
-    assert (await call(bare)).output == expected
-    assert (await call(inside)).output == [expected]
-
-
-async def test_an_output_that_is_no_json_names_the_node(call: Any) -> None:
-    async def fn() -> Any:
-        return {"a": {1, 2}}
-
-    with pytest.raises(ValueNotStorableError, match=r"output of node 'pay': at \.a"):
-        await call(fn)
 
 
 async def test_a_function_that_is_not_async_runs_in_a_thread_with_the_context_variables(

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import pytest
 
 from flowcraft.builder import create_flow
-from flowcraft.nodes import Context, Depends, RunInfo
+from flowcraft.nodes import Context, Depends, NodeResult, RunInfo
 from flowcraft.runtime import FlowRuntime
 
 
@@ -62,6 +62,32 @@ def test_declared_types_are_converted_on_the_way_in_and_out(lab, graph):
     lab.register("charge", charge)
     result = lab.run(graph({"a": "charge", "b": "charge"}, ("a", "b")), {"id": 1, "price": "2.5"})
     assert result.output == {"id": 1, "price": "10.0"}
+
+
+def test_declared_types_are_converted_within_a_result_too(lab, graph):
+    async def charge(order: Order) -> Any:
+        return NodeResult([order], action="charged")
+
+    lab.register("charge", charge)
+    result = lab.run(graph({"a": "charge"}), {"id": 1, "price": "2.5"})
+    assert result.output == [{"id": 1, "price": "2.5"}]
+
+
+def test_a_conversion_that_raises_is_a_failure_of_its_node(lab, graph, gives):
+    class Broken:
+        def model_dump(self, **_how: Any) -> Any:
+            raise RuntimeError("no form")
+
+    async def break_() -> Any:
+        return Broken()
+
+    lab.register("break", break_)
+    config = {"fallback": "f", "maxRetries": 2, "retryDelay": 0}
+    blueprint = graph({"a": {"uses": "break", "config": config}, "f": gives("instead")})
+    result = lab.run(blueprint)
+    assert (result.status, result.output) == ("completed", "instead")
+    caught = result.context["_catch_error"]
+    assert (caught["type"], caught["attempt"]) == ("RuntimeError", 2)
 
 
 def test_a_test_can_meet_the_limit_of_an_adapter(lab, graph):

@@ -21,7 +21,6 @@ from flowcraft.errors import (
     InputError,
     NodeError,
     NodeTimeoutError,
-    ValueNotStorableError,
 )
 from flowcraft.execution.evaluation import FatalError, error_info
 from flowcraft.execution.limits import check_key
@@ -71,17 +70,11 @@ class Functions:
         move.input = await parts.reader.input_of(move)
         await self._deliveries.enter(move)
         try:
-            result = await self._call(move, implementation)
+            return await self._call(move, implementation)
         finally:
             self._deliveries.leave()
-        what = f"output of node {move.activation.node!r}"
-        try:
-            output = values.encode(result.output, what=what, limit_bytes=parts.largest_value)
-        except ValueNotStorableError as error:
-            raise AttemptError(error, is_retryable=False) from error
-        return Performed(output, result.action)
 
-    async def _call(self, move: Move, implementation: NodeImplementation) -> NodeResult[Any]:
+    async def _call(self, move: Move, implementation: NodeImplementation) -> Performed:
         parts = self._parts
         info = RunInfo(
             run_id=move.run.run_id,
@@ -129,15 +122,23 @@ class Functions:
         move: Move,
         implementation: NodeImplementation,
         call: Callable[[], Awaitable[NodeResult[Any]]],
-    ) -> NodeResult[Any]:
+    ) -> Performed:
         """Run code of the node: within its timeout, cancelled with its run, its errors caught."""
+        what = f"output of node {move.activation.node!r}"
         leave = self._parts.running.enter(move.run.run_id)
         is_cancelled = False
         try:
             try:
-                return await _in_time(move, call)
+                result = await _in_time(move, call)
             finally:
                 is_cancelled = leave()
+            # A type's own conversion is code of the node as well: it may raise anything.
+            return Performed(
+                values.encode_declared(
+                    result.output, what=what, limit_bytes=self._parts.largest_value
+                ),
+                result.action,
+            )
         except asyncio.CancelledError:
             if is_cancelled:
                 raise RunOverError from None
@@ -263,8 +264,8 @@ class StoreContext(Context):
     async def set(self, key: str, value: Any) -> None:
         check_key(key)
         what = f"context key {key!r} set by node {self._move.activation.node!r}"
-        self._move.writes[key] = values.encode(
-            values.to_json_value(value, what=what), what=what, limit_bytes=self._parts.largest_value
+        self._move.writes[key] = values.encode_declared(
+            value, what=what, limit_bytes=self._parts.largest_value
         )
 
     async def delete(self, key: str) -> None:

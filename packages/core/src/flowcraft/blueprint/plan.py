@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Literal
 
 import msgspec
@@ -31,6 +32,8 @@ class EdgePlan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         entering: Whether it enters a loop or closes an iteration; "plain" where its target is no
             controller. An exit of an inner loop may close an iteration of the outer one.
         member: Its name at a join.
+        need: How many edges arrive at its target in the same way, itself included.
+        any: Whether the first of them that is taken starts the target.
     """
 
     index: int
@@ -42,6 +45,8 @@ class EdgePlan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     leaving: Leaving
     entering: Entering
     member: str
+    need: int
+    any: bool
 
 
 class NodePlan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -133,7 +138,12 @@ def compile_plan(blueprint: Blueprint, *, known_hash: str | None = None) -> Plan
     graph = Graph(blueprint)
     if _is_irregular(graph):
         raise BlueprintError(blueprint.id, validate(blueprint))
-    edges = tuple(_plan_edge(graph, number) for number in range(len(blueprint.edges)))
+    entering = [_entering(graph, number) for number in range(len(blueprint.edges))]
+    needs = Counter(zip(graph.targets, entering, strict=True))
+    edges = tuple(
+        _plan_edge(graph, number, way, needs[graph.targets[number], way])
+        for number, way in enumerate(entering)
+    )
     chains = _chains(graph)
     pairs = Pairs(blueprint)
     nodes = {
@@ -169,14 +179,18 @@ def _is_irregular(graph: Graph) -> bool:
     )
 
 
-def _plan_edge(graph: Graph, number: int) -> EdgePlan:
+def _entering(graph: Graph, number: int) -> Entering:
+    if graph.kinds[graph.targets[number]] != "loop":
+        return "plain"
+    return "back" if graph.closes_loop(number) else "entry"
+
+
+def _plan_edge(graph: Graph, number: int, entering: Entering, need: int) -> EdgePlan:
     edge = graph.blueprint.edges[number]
+    target = graph.blueprint.nodes[graph.targets[number]]
     leaving: Leaving = "plain"
     if graph.kinds[graph.sources[number]] == "loop":
         leaving = "continue" if graph.goes_on[number] else "exit"
-    entering: Entering = "plain"
-    if graph.kinds[graph.targets[number]] == "loop":
-        entering = "back" if graph.closes_loop(number) else "entry"
     return EdgePlan(
         index=number,
         source=edge.source,
@@ -187,6 +201,8 @@ def _plan_edge(graph: Graph, number: int) -> EdgePlan:
         leaving=leaving,
         entering=entering,
         member=str(number),
+        need=need,
+        any=need > 1 and target.config.join_strategy == "any",
     )
 
 

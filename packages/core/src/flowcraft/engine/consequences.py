@@ -95,7 +95,8 @@ def consequences(program: Program, activation: Activation, record: Record) -> Co
     """Work out everything that follows from a record."""
     plan = program.plan
     node = plan.nodes[activation.node]
-    found = Consequences([], [])
+    arrivals: list[Arrival] = []
+    found = Consequences(arrivals, [])
     if node.kind == "scatter" and record.outcome != "skipped":
         _follow_batch(program, activation, record, found)
         return found
@@ -103,51 +104,38 @@ def consequences(program: Program, activation: Activation, record: Record) -> Co
         return found
     if record.outcome == "caught":
         target = stand_in(plan, activation)
-        found.arrivals.append(Arrival(target.key, CATCH, True, 1, value=bytes(record.input)))
+        arrivals.append(Arrival(target.key, CATCH, True, 1, value=bytes(record.input)))
         return found
     for index in record.taken:
-        edge = program.edges[index]
+        edge = plan.edges[index]
         scope = _scope_of(program, activation, edge)
-        found.arrivals.append(
-            edge_arrival(program, edge, scope, taken=True, value=carried_value(record, index))
-        )
+        value = carried_value(record, index)
+        arrivals.append(edge_arrival(edge, scope, taken=True, value=value))
     for index in record.skipped:
-        edge = program.edges[index]
+        edge = plan.edges[index]
         scope = _scope_of(program, activation, edge)
-        found.arrivals.append(edge_arrival(program, edge, scope, taken=False))
-    if record.outcome == "skipped":
-        _settle(program, activation, record, found)
-    else:
+        arrivals.append(edge_arrival(edge, scope, taken=False))
+    if node.is_fallback and record.outcome != "skipped":
         for owner in owners(plan, activation):
             _settle(program, owner, record, found)
-    if _idle_fallback_wants_skip(program, node):
+    else:
+        _settle(program, activation, record, found)
+    if node.fallback is not None and _idle_fallback_wants_skip(program, node):
         idle = stand_in(plan, activation)
-        found.arrivals.append(Arrival(idle.key, CATCH, taken=False, need=1))
+        arrivals.append(Arrival(idle.key, CATCH, taken=False, need=1))
     return found
 
 
-def edge_arrival(
-    program: Program, edge: EdgePlan, scope: str, *, taken: bool, value: bytes | None = None
-) -> Arrival:
-    """The arrival of an edge whose source stands in `scope`."""
+def edge_arrival(edge: EdgePlan, scope: str, *, taken: bool, value: bytes | None = None) -> Arrival:
+    """The arrival of an edge whose source stands in `scope`; `value` is for a taken one."""
     if edge.leaving == "exit":
         scope = outer_scope(scope)
-    target = program.plan.nodes[edge.target]
     if edge.entering == "entry":
-        scope, group = iteration_scope(scope, 0), target.entries
+        scope = iteration_scope(scope, 0)
     elif edge.entering == "back":
         outer, _, index = scope.rpartition("/")
-        scope, group = iteration_scope(outer, int(index) + 1), target.backs
-    else:
-        group = target.ins
-    return Arrival(
-        edge.target + scope,
-        edge.member,
-        taken,
-        len(group),
-        any=len(group) > 1 and target.node.config.join_strategy == "any",
-        value=value if taken else None,
-    )
+        scope = iteration_scope(outer, int(index) + 1)
+    return Arrival(edge.target + scope, edge.member, taken, edge.need, edge.any, value)
 
 
 def lanes_arrival(program: Program, lanes: str) -> Arrival:
@@ -155,7 +143,7 @@ def lanes_arrival(program: Program, lanes: str) -> Arrival:
     node, _, scope = lanes.removesuffix("/#").partition("/")
     scope = "/" + scope if scope else ""
     edge = program.plan.nodes[node].outs[0]
-    return edge_arrival(program, edge, scope, taken=True, value=b"null")
+    return edge_arrival(edge, scope, taken=True, value=b"null")
 
 
 def end_is_reached(program: Program, members: set[str], expected: set[str]) -> bool:

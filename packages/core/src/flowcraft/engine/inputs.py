@@ -48,9 +48,3 @@ def shape_input(
     }
     parts = [msgspec.json.encode(source) + b":" + value for source, value in values.items()]
     return b"{" + b",".join(parts) + b"}"
-
-
-def join_need(node: NodePlan, scope: str) -> tuple[int, bool]:
-    """How many arrivals the activation waits for, and whether the first taken one is enough."""
-    need = len(arriving_edges(node, scope))
-    return need, need > 1 and node.node.config.join_strategy == "any"

@@ -20,7 +20,7 @@ Outcome = Literal["completed", "skipped", "failed", "caught"]
 NULL = Raw(b"null")
 
 
-class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What went wrong, where, at which attempt."""
 
     node: str
@@ -31,8 +31,8 @@ class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     cause: str = ""
 
 
-class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The outcome of one activation.
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """The outcome of one activation; a tree, so that the garbage collector may pass it by.
 
     Args:
         outcome: `caught` means: failed for good, and its fallback stands in for it.

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, get_args, get_origin
 
+import msgspec
+
 from flowcraft.errors import RegistrationError
 from flowcraft.nodes.annotations import (
     Converter,
@@ -29,29 +31,16 @@ RunInThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a function in a thread and gives what it returns."""
 
 
-class NodeCall:
+class NodeCall(msgspec.Struct, kw_only=True):
     """Everything that one attempt of a node can be given."""
 
-    __slots__ = ("ctx", "dependencies", "input", "last_attempt", "params", "run", "run_in_thread")
-
-    def __init__(
-        self,
-        *,
-        input: Any,
-        ctx: Context,
-        run: RunInfo,
-        params: Mapping[str, Any],
-        dependencies: object,
-        last_attempt: bool,
-        run_in_thread: RunInThread | None,
-    ) -> None:
-        self.input = input
-        self.ctx = ctx
-        self.run = run
-        self.params = params
-        self.dependencies = dependencies
-        self.last_attempt = last_attempt
-        self.run_in_thread = run_in_thread
+    input: Any
+    ctx: Context
+    run: RunInfo
+    params: Mapping[str, Any]
+    dependencies: object
+    last_attempt: bool
+    run_in_thread: RunInThread | None
 
 
 Source = Callable[[NodeCall], Any]

@@ -17,12 +17,8 @@ from flowcraft.nodes.failures import failure_of, is_worth_a_retry
 from flowcraft.nodes.lifecycle import Lifecycle
 from flowcraft.nodes.options import NodeOptions
 from flowcraft.nodes.result import Context, NodeResult, RunInfo
-from flowcraft.values import to_json_value
 
 Mode = Literal["async", "thread", "inline", "process"]
-
-# These are strict JSON as they are, or are refused where the output is encoded.
-_SCALARS = frozenset((type(None), bool, int, float, str))
 
 
 class NodeImplementation:
@@ -110,11 +106,10 @@ class NodeImplementation:
                 where it is not given.
 
         Returns:
-            The output, as strict JSON values, and the action.
+            The action, and the output as the node gave it: `values.encode_declared` writes it.
 
         Raises:
             InputError: The input or the params do not fit their declared types.
-            ValueNotStorableError: The output is nothing that JSON can hold.
             NodeError: The node raised what is no Exception, such as SystemExit.
             Exception: Whatever else the node raised, as it is.
         """
@@ -134,7 +129,7 @@ class NodeImplementation:
             if failure is None or failure is error:
                 raise
             raise failure from error
-        return _as_result(value, run)
+        return value if isinstance(value, NodeResult) else NodeResult(value)
 
     async def fall_back(
         self,
@@ -171,7 +166,7 @@ class NodeImplementation:
             if failure is None or failure is raised:
                 raise
             raise failure from raised
-        return _as_result(value, run)
+        return value if isinstance(value, NodeResult) else NodeResult(value)
 
     def should_retry(self, error: BaseException) -> bool:
         """Tell whether another attempt may end better; how many are left is not asked."""
@@ -292,17 +287,3 @@ def _in_thread(
         return await value if inspect.isawaitable(value) else value
 
     return attempt
-
-
-def _as_result(value: Any, run: RunInfo) -> NodeResult[Any]:
-    if isinstance(value, NodeResult):
-        if type(value.output) in _SCALARS:
-            return value
-        return NodeResult(_as_output(value.output, run), value.action)
-    if type(value) in _SCALARS:
-        return NodeResult(value)
-    return NodeResult(_as_output(value, run))
-
-
-def _as_output(value: Any, run: RunInfo) -> Any:
-    return to_json_value(value, what=f"output of node {run.node_id!r}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from flowcraft.blueprint.model import ALIASES, BUILT_INS
@@ -165,4 +165,4 @@ def _script_name(module: str) -> str | None:
         name: str = spec.name
         return name
     file = getattr(main, "__file__", None)
-    return None if file is None else Path(file).stem
+    return None if file is None else os.path.splitext(os.path.basename(file))[0]

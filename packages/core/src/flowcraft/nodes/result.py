@@ -41,7 +41,7 @@ class NodeResult(msgspec.Struct, Generic[OutputT_co], frozen=True):
             raise ValueError("action is empty. Pass the name of an edge's action, or None.")
 
 
-class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Which run, node and attempt the code is called for.
 
     Args:

@@ -1,12 +1,14 @@
 """Drives one run in this process: moves its activations, and ends it.
 
-A task moves one activation after the other down a chain; where a record makes several ready,
-the first goes on in the same task and each other gets one of its own.
+A task moves one activation after the other down a chain. Where a record makes several ready, the
+first goes on in the same task and the others stand in a line. Whichever task comes to the end of
+its chain takes the next from there, so that a branch costs a task only if it has to wait.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,7 +37,7 @@ from flowcraft.runtime.suspending import SUSPENDING, Suspender, payload_names
 from flowcraft.status import FinalStatus, ResumeOutcome, RunHeader, RunResult, Status
 
 BREATH = 64
-"""Activations moved by one task before others get their turn."""
+"""Activations moved by one task, and tasks started, before others get their turn."""
 
 _NOTHING_LOADED = Loaded(None)
 
@@ -93,6 +95,8 @@ class Driver:
         self._performer = Performer(environment, state, self._reader)
         self._suspender = Suspender(self._clock, self._reader, self.signals, self._open_child)
         self._keys: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._line: deque[Ready] = deque()
+        self._is_calling = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._deadline: asyncio.Task[None] | None = None
         self._ended_at: float | None = None
@@ -125,7 +129,7 @@ class Driver:
         if self._final is not None:
             return self._final
         suspended = self._suspender.suspended
-        if len(suspended) < max(1, len(self._tasks)):
+        if self._line or len(suspended) < max(1, len(self._tasks)):
             return "running"
         is_idle = all(self._suspender.is_idle(key) for key in suspended)
         return "waiting" if is_idle else "running"
@@ -172,7 +176,8 @@ class Driver:
         at = self._run.header.deadline_at
         if at is not None:
             self._deadline = self._loop.create_task(self._expire(at))
-        self._spawn([Ready(node) for node in self._run.program.plan.starts])
+        self._line.extend(Ready(node) for node in self._run.program.plan.starts)
+        self._call_tasks()
 
     async def _expire(self, at: float) -> None:
         while (left := at - self._clock.now()) > 0:
@@ -196,6 +201,7 @@ class Driver:
         self.listeners.ended()
         if self._deadline is not None:
             self._deadline.cancel()
+        self._line.clear()
         for task in self._tasks:
             task.cancel()
         for child in self.children.values():
@@ -205,22 +211,37 @@ class Driver:
 
     # -- moving
 
-    def _spawn(self, ready: Sequence[Ready]) -> None:
-        for one in ready:
-            self._tasks.add(self._loop.create_task(self._chain(one)))
+    def _line_up(self, ready: Sequence[Ready]) -> None:
+        self._line.extend(ready)
+        if not self._is_calling:
+            self._is_calling = True
+            self._loop.call_soon(self._call_tasks)
 
-    async def _chain(self, first: Ready) -> None:
-        """Move an activation, and what becomes ready by it, one after the other."""
+    def _call_tasks(self) -> None:
+        """Start as many tasks as stand in the line, a number of them at a time.
+
+        One that finds the line empty, since those before it did not have to wait, just ends.
+        """
+        wanted = len(self._line)
+        for _ in range(min(wanted, BREATH)):
+            self._tasks.add(self._loop.create_task(self._work()))
+        self._is_calling = wanted > BREATH
+        if self._is_calling:
+            self._loop.call_soon(self._call_tasks)
+
+    async def _work(self) -> None:
+        """Move an activation from the line, and what becomes ready by it, one after the other."""
         try:
             moved = 0
-            ready = await self._move(first)
-            while ready:
-                if len(ready) > 1:
-                    self._spawn(ready[1:])
-                moved += 1
-                if moved % BREATH == 0:
-                    await self._clock.sleep(0)
-                ready = await self._move(ready[0])
+            while self._line:
+                ready = [self._line.popleft()]
+                while ready:
+                    if len(ready) > 1:
+                        self._line_up(ready[1:])
+                    moved += 1
+                    if moved % BREATH == 0:
+                        await self._clock.sleep(0)
+                    ready = await self._move(ready[0])
         except asyncio.CancelledError:
             self._end("cancelled", None)  # where it was not the end that cancelled this task
             raise
@@ -230,7 +251,7 @@ class Driver:
             task = asyncio.current_task()
             assert task is not None
             self._tasks.discard(task)
-        if not self._tasks and self._final is None:
+        if not self._tasks and not self._line and self._final is None:
             self._give_up(RuntimeError(f"run {self.run_id!r}: nothing is ready, and no end"))
 
     def _give_up(self, fault: Exception) -> None:

@@ -52,8 +52,9 @@ class LocalContext(Context):
     async def set(self, key: str, value: Any) -> None:
         check_key(key)
         what = f"context key {key!r} set by node {self._node_id!r}"
-        plain = values.to_json_value(value, what=what)
-        self._writes[key] = values.encode(plain, what=what, limit_bytes=self._largest_value)
+        self._writes[key] = values.encode_declared(
+            value, what=what, limit_bytes=self._largest_value
+        )
 
     async def delete(self, key: str) -> None:
         check_key(key)

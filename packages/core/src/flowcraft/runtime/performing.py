@@ -16,7 +16,6 @@ from flowcraft.errors import (
     InputError,
     NodeError,
     NodeTimeoutError,
-    ValueNotStorableError,
 )
 from flowcraft.execution.evaluation import FatalError, error_info
 from flowcraft.execution.move import Move
@@ -67,31 +66,23 @@ class Performer:
                 f"this process has no implementation of {move.uses!r}. Register one under that key"
             )
             raise AttemptError(error, is_retryable=False)
-        input_ = move.input = self._reader.input_of(move)
+        move.input = self._reader.input_of(move)
         if self._environment.concurrency is None:
-            result = await self._call(move, implementation, input_)
-        else:
-            async with self._environment.room():
-                result = await self._call(move, implementation, input_)
-        what = f"output of node {move.activation.node!r}"
-        limit = self._environment.largest_value
-        try:
-            output = values.encode(result.output, what=what, limit_bytes=limit)
-        except ValueNotStorableError as error:
-            raise AttemptError(error, is_retryable=False) from error
-        return Performed(output, result.action)
+            return await self._call(move, implementation, move.input)
+        async with self._environment.room():
+            return await self._call(move, implementation, move.input)
 
     async def _call(
         self, move: Move, implementation: NodeImplementation, input_: bytes
-    ) -> NodeResult[Any]:
+    ) -> Performed:
         """Make one attempt; a class whose last one took too long may fall back by itself."""
-        environment, node_id = self._environment, move.activation.node
+        environment, activation = self._environment, move.activation
         is_last = move.attempt >= move.config.attempts
         info = RunInfo(
             run_id=move.run.run_id,
             blueprint_id=move.run.job.blueprint_id,
-            node_id=node_id,
-            scope=move.activation.scope,
+            node_id=activation.node,
+            scope=activation.scope,
             attempt=move.attempt,
         )
         try:
@@ -137,23 +128,29 @@ class Performer:
         move: Move,
         implementation: NodeImplementation,
         code: Coroutine[Any, Any, NodeResult[Any]],
-    ) -> NodeResult[Any]:
+    ) -> Performed:
         """Run code of the node within its timeout; what it raises is an `AttemptError`."""
-        timeout_ms = move.config.timeout_ms
+        node, timeout_ms = move.activation.node, move.config.timeout_ms
         limit: asyncio.Timeout | None = None
         try:
             if timeout_ms is None:
-                return await code
-            async with asyncio.timeout(timeout_ms / 1000) as limit:
-                return await code
+                result = await code
+            else:
+                async with asyncio.timeout(timeout_ms / 1000) as limit:
+                    result = await code
+            # The conversion of a declared type is code of the node too, and may raise anything.
+            output = values.encode_declared(
+                result.output,
+                what=f"output of node {node!r}",
+                limit_bytes=self._environment.largest_value,
+            )
         except Exception as error:  # a node may raise anything: its failure, not ours
             move.writes = {}
             if limit is not None and isinstance(error, TimeoutError) and limit.expired():
-                late = NodeTimeoutError(
-                    f"node {move.activation.node!r} took longer than {timeout_ms:g} ms"
-                )
+                late = NodeTimeoutError(f"node {node!r} took longer than {timeout_ms:g} ms")
                 raise AttemptError(late, is_retryable=True) from error
             raise AttemptError(error, is_retryable=implementation.should_retry(error)) from error
+        return Performed(output, result.action)
 
     # -- what the engine itself implements
 
