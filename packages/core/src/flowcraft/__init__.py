@@ -21,8 +21,9 @@ from flowcraft.app import Flowcraft
 from flowcraft.blueprint import Blueprint, load_blueprint
 from flowcraft.builder import Flow, NodeRef, create_flow
 from flowcraft.errors import FlowcraftError, NonRetryableError, RetryAfter
+from flowcraft.events import RunEvent
 from flowcraft.nodes import BaseNode, Context, Depends, NodeResult, RunInfo, node
-from flowcraft.status import RunResult
+from flowcraft.status import RunPage, RunResult, RunSummary
 
 if TYPE_CHECKING:
     from flowcraft.client.handle import RunHandle
@@ -40,9 +41,12 @@ __all__ = [
     "NodeResult",
     "NonRetryableError",
     "RetryAfter",
+    "RunEvent",
     "RunHandle",
     "RunInfo",
+    "RunPage",
     "RunResult",
+    "RunSummary",
     "Worker",
     "create_flow",
     "errors",

@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from flowcraft.blueprint import Blueprint
 from flowcraft.builder import Flow
 from flowcraft.client.book import BlueprintBook
 from flowcraft.clock import Clock, SystemClock
-from flowcraft.errors import SettingsError
+from flowcraft.errors import FlowcraftError, SettingsError
 from flowcraft.expressions import Expressions
 from flowcraft.nodes import NodeRegistry
 from flowcraft.nodes import node as with_options
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from flowcraft.adapters import AdapterSettings, AdapterSpec
     from flowcraft.client.connection import Connection
     from flowcraft.client.handle import RunHandle
+    from flowcraft.client.sync import SyncFlowcraft
     from flowcraft.memory.adapter import MemoryBackend
-    from flowcraft.status import RunPage, Status
+    from flowcraft.status import RunPage, RunResult, Status
     from flowcraft.worker import Worker
 
 ImplementationT = TypeVar("ImplementationT", bound=Callable[..., Any])
@@ -61,6 +62,7 @@ class Flowcraft:
         sweep_interval_seconds: How often a worker looks for runs that nobody moves.
         max_deliveries: Counted deliveries of one attempt before its activation fails.
         missing_seconds: How long an activation waits for a worker that has its node.
+        retention_seconds: How long a run is kept after its end; None keeps it for ever.
         drain_seconds: How long a worker lets nodes finish after it was told to stop.
         clock: Time and chance.
         settings: Options of the adapter, such as `lease_seconds`.
@@ -86,6 +88,7 @@ class Flowcraft:
         sweep_interval_seconds: float = 30.0,
         max_deliveries: int = 5,
         missing_seconds: float = DAY_SECONDS,
+        retention_seconds: float | None = 7 * DAY_SECONDS,
         drain_seconds: float = 30.0,
         clock: Clock | None = None,
         **settings: Any,
@@ -104,10 +107,15 @@ class Flowcraft:
             raise SettingsError(
                 f"sweep_interval_seconds={sweep_interval_seconds!r}: a number above 0"
             )
+        if retention_seconds is not None and not retention_seconds > 0:
+            raise SettingsError(
+                f"retention_seconds={retention_seconds!r}: a number above 0, or None to keep runs"
+            )
         self._options: dict[str, Any] = {
             "sweep_interval_seconds": sweep_interval_seconds,
             "max_deliveries": _at_least_one("max_deliveries", max_deliveries),
             "missing_seconds": missing_seconds,
+            "retention_seconds": retention_seconds,
         }
         self._clock = clock or SystemClock()
         self._book = BlueprintBook(self._expressions, self.registry)
@@ -223,6 +231,7 @@ class Flowcraft:
         run_id: str | None = None,
         idempotency_key: str | None = None,
         deadline_seconds: float | None = None,
+        delay_seconds: float = 0.0,
     ) -> RunHandle:
         """Start a run.
 
@@ -231,14 +240,16 @@ class Flowcraft:
             payload: The input of its start nodes; the keys of a mapping are context keys too.
             run_id: Its id, 1 to 200 bytes without "/"; a fresh one if not given.
             idempotency_key: Submitting again with the same key gives the same run.
-            deadline_seconds: When it fails if it has not ended; the blueprint's own if not given.
+            deadline_seconds: When it fails if it has not ended, counted from its start; the
+                blueprint's own if not given.
+            delay_seconds: How long nothing of it starts.
 
         Raises:
             UnknownBlueprintError: Nobody added the blueprint.
             BlueprintError: It names nodes or subflows that nobody registered.
             ValueNotStorableError: The payload is not strict JSON.
             IdempotencyConflictError: The run exists, with another blueprint or payload.
-            RunError: The id or the deadline does not fit.
+            RunError: The id, the deadline or the delay does not fit.
         """
         connection = await self._connect()
         run_id = await connection.submitter.submit(
@@ -247,6 +258,7 @@ class Flowcraft:
             run_id=run_id,
             idempotency_key=idempotency_key,
             deadline_seconds=deadline_seconds,
+            delay_seconds=delay_seconds,
         )
         return self.run(run_id)
 
@@ -287,6 +299,40 @@ class Flowcraft:
             limit=limit,
             after=after,
         )
+
+    async def as_completed(
+        self, runs: Iterable[RunHandle | str], timeout: float | None = None
+    ) -> AsyncGenerator[RunResult, None]:
+        """Give the result of each of many runs once, in the order in which they end.
+
+        All of them are waited for together, so that a thousand cost little more than one.
+
+        Args:
+            runs: Their handles or ids.
+            timeout: Until when all of them must have ended, in seconds; None waits for ever.
+
+        Raises:
+            UnknownRunError: One of them was never submitted, or was purged.
+            RunNotFinishedError: Some had not ended in time; the results of others were given.
+        """
+        from flowcraft.client.waiting import ends
+
+        adapter = await self.adapter()
+        run_ids = [run if isinstance(run, str) else run.run_id for run in runs]
+        async with aclosing(ends(adapter, run_ids, timeout_seconds=timeout)) as ended:
+            async for header in ended:
+                yield await adapter.runs.result_of(header.run_id)
+
+    async def results(
+        self, runs: Iterable[RunHandle | str], timeout: float | None = None
+    ) -> list[RunResult]:
+        """Wait for many runs, and give their results in the order of the runs.
+
+        Args and errors are those of `as_completed`.
+        """
+        run_ids = [run if isinstance(run, str) else run.run_id for run in runs]
+        found = {result.run_id: result async for result in self.as_completed(run_ids, timeout)}
+        return [found[run_id] for run_id in run_ids]
 
     # -- connecting
 
@@ -332,6 +378,18 @@ class Flowcraft:
             elif adapter is not None or url is not None:
                 raise SettingsError("it is connected already; aclose() it first")
             return self._connection
+
+    def sync(self) -> SyncFlowcraft:
+        """Open the door for scripts, whose methods block: `with app.sync() as door: ...`.
+
+        Raises:
+            FlowcraftError: An event loop runs in this thread, or the application is connected.
+        """
+        from flowcraft.client.sync import SyncFlowcraft
+
+        if self._connection is not None:
+            raise FlowcraftError("the application is connected in an event loop; aclose() it first")
+        return SyncFlowcraft(self)
 
     # -- workers
 

@@ -12,6 +12,7 @@
     ├── RunError
     │   ├── UnknownRunError         no run of that id
     │   ├── RunNotFinishedError     its result was asked for, and it did not end in time
+    │   ├── NoOutputError           a node's output was asked for, and it has none
     │   ├── IdempotencyConflictError   same key, other blueprint or payload
     │   └── AmbiguousResumeError    several waits are open, and none was named
     ├── NodeError                   what ends an attempt of a node
@@ -98,6 +99,10 @@ class RunNotFinishedError(RunError):
     """The run had not ended when the wait for its result was over. Ask again, or wait longer."""
 
     retryable = True
+
+
+class NoOutputError(RunError):
+    """The node has no output: it has not been recorded, or it failed."""
 
 
 class IdempotencyConflictError(RunError):

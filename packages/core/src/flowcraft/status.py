@@ -30,6 +30,8 @@ class RunHeader(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     Args:
         status: `running` until the final one is written, once.
         is_announced: Whether the result was published and the parent woken.
+        created_at: Seconds since the epoch.
+        starts_at: Before when nothing of it starts; None for a run that starts at once.
         blueprints: Content hashes of the blueprint and of all its subflows, by id.
         deadline_at: Seconds since the epoch, or None.
         error: Why the run failed.
@@ -42,6 +44,7 @@ class RunHeader(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     status: ListedStatus = "running"
     is_announced: bool = False
     created_at: float = 0.0
+    starts_at: float | None = None
     ended_at: float | None = None
     deadline_at: float | None = None
     parent: ParentReference | None = None
@@ -52,6 +55,15 @@ class RunHeader(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     def is_over(self) -> bool:
         """Whether the final status is written."""
         return self.status != "running"
+
+    @property
+    def began_at(self) -> float:
+        """From when its deadline counts."""
+        return self.created_at if self.starts_at is None else self.starts_at
+
+    def starts_in(self, now: float) -> float:
+        """How many seconds are left until it may start, 0 if it may."""
+        return 0.0 if self.starts_at is None else max(0.0, self.starts_at - now)
 
     @property
     def expires_from(self) -> float | None:
@@ -81,6 +93,7 @@ class RunSummary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     Args:
         status: `running` for a run that waits, too.
         created_at: Seconds since the epoch, as all times here.
+        starts_at: Before when it does not start, if it was submitted with a delay.
         parent: Id of the run whose subflow it is.
         error: Why it failed.
     """
@@ -89,6 +102,7 @@ class RunSummary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     blueprint_id: str
     status: ListedStatus
     created_at: float
+    starts_at: float | None = None
     ended_at: float | None = None
     parent: str = ""
     error: ErrorInfo | None = None
@@ -101,6 +115,7 @@ class RunSummary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
             blueprint_id=header.blueprint_id,
             status=header.status,
             created_at=header.created_at,
+            starts_at=header.starts_at,
             ended_at=header.ended_at,
             parent=header.parent.run_id if header.parent is not None else "",
             error=header.error,

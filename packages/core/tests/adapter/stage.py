@@ -185,7 +185,7 @@ class Stage:
 
     async def create(
         self, blueprint_id: str, payload: Any = None, *, run_id: str = "run",
-        deadline_seconds: float | None = None,
+        deadline_seconds: float | None = None, delay_seconds: float = 0.0,
     ) -> str:  # fmt: skip
         """Create a run without starting it."""
         client = self.client
@@ -200,7 +200,10 @@ class Stage:
             blueprint_hash=program.hash,
             blueprints={id_: found.hash for id_, found in self._programs.items()},
             created_at=now,
-            deadline_at=deadline_at(program.blueprint.metadata, now, deadline_seconds),
+            starts_at=now + delay_seconds if delay_seconds else None,
+            deadline_at=deadline_at(
+                program.blueprint.metadata, now + delay_seconds, deadline_seconds
+            ),
         )
         await client.runs.create(header, payload)
         return run_id

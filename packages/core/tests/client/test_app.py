@@ -20,9 +20,12 @@ PUBLIC = {
     "NodeResult",
     "NonRetryableError",
     "RetryAfter",
+    "RunEvent",
     "RunHandle",
     "RunInfo",
+    "RunPage",
     "RunResult",
+    "RunSummary",
     "Worker",
     "create_flow",
     "errors",
@@ -133,6 +136,7 @@ async def test_expressions_may_call_the_functions_of_the_application(working):
         {"concurrency": 1.5},
         {"max_deliveries": 0},
         {"sweep_interval_seconds": 0},
+        {"retention_seconds": 0},
     ],
 )
 def test_a_number_out_of_its_range_is_refused_by_name(options):

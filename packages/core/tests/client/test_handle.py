@@ -89,6 +89,22 @@ async def test_whoever_waits_longer_than_a_run_takes_is_woken_by_its_end(start, 
         assert [result.output for result in await asyncio.gather(*waiting)] == ["x"] * 3
 
 
+async def test_an_end_that_comes_while_one_looks_is_not_slept_over(start, app, monkeypatch):
+    run = await start(lambda flow: flow.wait("approve"))
+    adapter = await app.adapter()
+    headers = adapter.ports.store.headers
+
+    async def looked_too_early(run_ids):
+        found = await headers(run_ids)
+        monkeypatch.undo()
+        await run.cancel()
+        monkeypatch.setattr(adapter.waker, "wait", lambda seconds: pytest.fail("slept over it"))
+        return found
+
+    monkeypatch.setattr(adapter.ports.store, "headers", looked_too_early)
+    assert (await run.result(timeout=30)).status == "cancelled"
+
+
 async def test_a_handle_is_found_again_by_its_id(start, app, working):
     run = await start(lambda flow: flow.node(echo, uses="echo"), 7)
     async with working(app):

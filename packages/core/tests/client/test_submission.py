@@ -215,3 +215,22 @@ async def test_a_submission_that_broke_off_is_finished_by_the_next_one(
     run = await order_app.submit("order", {"size": 4}, idempotency_key="k")
     async with working(order_app):
         assert (await run.result(timeout=30)).output == 8
+
+
+@pytest.mark.parametrize("delay", [-1, float("inf"), float("nan")])
+async def test_a_delay_that_is_none_is_refused(app, delay):
+    app.add(one_node_flow())
+    with pytest.raises(RunError, match="delay_seconds="):
+        await app.submit("order", delay_seconds=delay)
+
+
+async def test_submitting_again_neither_starts_a_delayed_run_nor_moves_its_start(app, working):
+    app.add(one_node_flow())
+    first = await app.submit("order", 1, idempotency_key="k", delay_seconds=3600)
+    starts_at = (await first.explain()).starts_at
+    async with working(app):
+        again = await app.submit("order", 1, idempotency_key="k")
+        assert await again.status() == "waiting"
+        assert (await again.explain()).starts_at == starts_at
+        (summary,) = (await app.runs()).runs
+        assert (summary.status, summary.starts_at) == ("running", starts_at)

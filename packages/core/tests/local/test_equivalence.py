@@ -102,6 +102,7 @@ operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(lambda r, t, s: lambda db: db.set_sweep(r, t, by_sweeper=s),
               RUNS, TIMES, st.booleans()),
     st.builds(lambda t, n: lambda db: db.stalled(t, n), TIMES, st.integers(0, 4)),
+    st.builds(lambda t, n: lambda db: db.expired(t, n), TIMES, st.integers(0, 4)),
     st.builds(lambda s, b, p, n: lambda db: db.list_runs(s, b, p, n),
               st.sampled_from([None, "running", "failed"]), st.sampled_from([None, "b", "c"]),
               st.none() | st.builds(Place, TIMES, RUNS), st.integers(0, 4)),

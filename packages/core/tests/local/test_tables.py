@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from flowcraft.engine.record import ErrorInfo
@@ -111,6 +112,23 @@ class TestListing:
             assert ids("running", Place(3.0, "d"), 9, blueprint) == ["b", "a"]
             assert ids("failed", None, 9, blueprint) == ["c"]
         assert ids(None, None, 9, "other") == []
+
+
+class TestRetention:
+    def test_only_announced_roots_expire_oldest_first(self, db: LocalDatabase) -> None:
+        for number, run_id in enumerate("abcdef"):
+            parent = ParentReference("a", "n", 1) if run_id == "d" else None
+            made = header(run_id, parent=parent)
+            db.insert_run(made, 10.0)
+            if run_id != "e":
+                ended = {"status": "failed", "ended_at": 9.0 - number}
+                announced = {"is_announced": run_id != "f"}
+                db.update_run(msgspec.structs.replace(made, **ended, **announced))
+        assert db.expired(100.0, 9) == ["c", "b", "a"]
+        assert db.expired(100.0, 2) == ["c", "b"]
+        assert db.expired(8.0, 9) == ["c"]
+        db.delete_run("c")
+        assert db.expired(100.0, 9) == ["b", "a"]
 
 
 class TestJournal:

@@ -139,6 +139,14 @@ def test_a_listing_reads_an_index_in_its_order_and_nothing_else(
         assert "TEMP B-TREE" not in plan
 
 
+def test_what_expires_is_found_by_an_index(connection: sqlite3.Connection, path: str) -> None:
+    schema.migrate(connection, path)
+    (plan,) = plans_of(connection, lambda tables: tables.expired(1.0, 9))
+    assert "INDEX runs_to_expire" in plan
+    assert "SCAN" not in plan
+    assert "TEMP B-TREE" not in plan
+
+
 def plans_of(connection: sqlite3.Connection, step: Callable[[SqliteTables], object]) -> list[str]:
     """How SQLite goes about each statement of a step."""
     tables = SqliteTables(connection)

@@ -185,10 +185,8 @@ class BaseDistributedAdapter(ABC):
             UnknownRunError: No such run.
             AmbiguousResumeError: Several waits are open and none was named.
         """
-        *above, node = (node_id or "").split("/")
-        for subflow in above:
-            run_id = await self.runs.child_of(run_id, subflow)
-        node_id = node if node_id is not None else None
+        if node_id is not None:
+            run_id, node_id = await self.runs.inside(run_id, node_id)
         run = await self.parts.view(run_id)
         if run is None:
             raise UnknownRunError(f"no run {run_id!r}")

@@ -75,7 +75,11 @@ class ContractRegister:
         await self._system.delete(f"run:{header.run_id}")
         if header.parent is not None:
             await self._system.delete(f"child:{header.parent.run_id}/{header.run_id}")
-        await self._all_runs.delete(header.run_id)
+        await self.forget_entry(header.run_id)
+
+    async def forget_entry(self, run_id: str) -> None:
+        """Remove a run from those that there are."""
+        await self._all_runs.delete(run_id)
 
     async def entries(self) -> Sequence[Entry]:
         """Every run there is, newest first; one that is about to be may be among them."""

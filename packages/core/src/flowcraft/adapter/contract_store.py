@@ -317,6 +317,20 @@ class ContractStore(RunStore):
             if header is not None:
                 await self._register.announced(header)
 
+    async def expired(self, before: float, limit: int) -> Sequence[str]:
+        found: list[str] = []
+        for entry in reversed(await self._register.entries()):
+            if entry.expires_from is None or entry.expires_from >= before:
+                continue
+            run_id = entry.place.run_id
+            if await self._header(run_id) is None:
+                await self._register.forget_entry(run_id)  # noted by a worker after the purge
+            else:
+                found.append(run_id)
+                if len(found) >= limit:
+                    break
+        return found
+
     async def purge(self, run_ids: Sequence[str]) -> None:
         """Remove headers and contexts; cells of the coordination store stay until it is emptied."""
         for run_id in run_ids:

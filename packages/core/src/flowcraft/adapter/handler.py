@@ -92,6 +92,10 @@ class Handler:
         if not job.node_id:
             await self._parts.runs.await_deadline(run)
             return "ack"
+        early = run.header.starts_in(self._parts.clock.now())
+        if early > 0:  # nothing of it starts before its time, whoever sent this
+            await self._parts.wake_later(job, early)
+            return "ack"
         record = loaded.cells.get(RECORD)
         if record is not None:
             return await self._repeat(run, activation, record)

@@ -28,6 +28,7 @@ class RuntimeOptions:
         continue_nodes: Activations run under one message before the next gets its own.
         continue_seconds: Time spent under one message before the next gets its own.
         missing_seconds: How long an activation waits for a worker that has its node.
+        retention_seconds: How long a run is kept after its end; None keeps it for ever.
         poll_seconds: How often an idle worker asks a queue that cannot wake it.
     """
 
@@ -43,6 +44,7 @@ class RuntimeOptions:
     continue_nodes: int = 64
     continue_seconds: float = 10.0
     missing_seconds: float = DAY_SECONDS
+    retention_seconds: float | None = None
     poll_seconds: float = 1.0
     prefix: str = "flowcraft"
 

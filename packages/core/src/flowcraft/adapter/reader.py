@@ -14,6 +14,7 @@ from flowcraft.engine.inputs import shape_input
 from flowcraft.engine.names import (
     Candidate,
     Place,
+    is_slot,
     output_place,
     outside_place,
     stand_in,
@@ -26,6 +27,7 @@ from flowcraft.engine.record import (
     decode_reference,
     output_value,
 )
+from flowcraft.errors import NoOutputError, RunError
 from flowcraft.execution.move import Move, RunView
 from flowcraft.expressions import MISSING
 from flowcraft.ports.store import Load, Loaded
@@ -173,6 +175,44 @@ class Reader:
             data = await self.peek(run.run_id, activation.key, RECORD)
         ran = data is not None and decode_record(data).outcome != "skipped"
         return ran, await self.output_of(run, activation, data)
+
+    async def recorded_output(self, run: RunView, activation: Activation) -> bytes:
+        """The stored output of an activation, asked for from outside of the run.
+
+        Args:
+            run: The run.
+            activation: Without a scope, a node of a loop means its last iteration.
+
+        Raises:
+            RunError: There is no such node, or it has no such scope.
+            NoOutputError: It has not been recorded, or it failed for good.
+        """
+        plan = run.program.plan
+        if activation.node not in plan.nodes:
+            raise RunError(f"run {run.run_id!r} has no node {activation.node!r}")
+        found: Activation | None = activation
+        if not activation.scope:
+            found = await self._located(run, outside_place(plan, activation.node))
+        elif not is_slot(plan, activation):
+            raise RunError(f"node {activation.node!r} has no scope {activation.scope!r}")
+        while found is not None:
+            data = await self.peek(run.run_id, found.key, RECORD)
+            record = decode_record(data) if data is not None else None
+            if record is None:
+                break
+            if record.outcome == "caught":
+                found = stand_in(plan, found)
+                continue
+            if record.outcome == "failed":
+                assert record.error is not None
+                raise NoOutputError(
+                    f"node {activation.key!r} of run {run.run_id!r} failed, and has no output:"
+                    f" {record.error.message}"
+                )
+            return output_value(record)
+        raise NoOutputError(
+            f"node {activation.key!r} of run {run.run_id!r} has no output: it has not been recorded"
+        )
 
     async def items_of(self, move: Move) -> int:
         """How many items the batch has that this item, or this gather, belongs to."""

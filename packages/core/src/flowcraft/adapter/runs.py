@@ -7,7 +7,7 @@ from typing import Any
 
 from flowcraft import values
 from flowcraft.adapter.parts import Parts
-from flowcraft.engine.activation import parse_activation
+from flowcraft.engine.activation import Activation, parse_activation
 from flowcraft.engine.cells import RECORD
 from flowcraft.engine.names import input_candidates, walk_path
 from flowcraft.engine.program import Program
@@ -121,7 +121,10 @@ class Runs:
         return max(running or mine, key=lambda header: header.created_at).run_id
 
     async def start(self, run_id: str) -> None:
-        """Send a job for every start node that has no record, and for the deadline."""
+        """Send a job for every start node that has no record, and for the deadline.
+
+        Where the run starts later, whoever takes such a job puts it off until then.
+        """
         parts = self._parts
         run = await parts.view(run_id)
         if run is None or run.header.is_over:
@@ -180,7 +183,7 @@ class Runs:
         now = self._parts.clock.now()
         if header.deadline_at is None or now < header.deadline_at:
             return False
-        allowed = header.deadline_at - header.created_at
+        allowed = header.deadline_at - header.began_at
         error = ErrorInfo(
             node="", message=f"the run took longer than its {allowed:g} s",
             type=RunDeadlineError.__name__,
@@ -254,6 +257,39 @@ class Runs:
         return RunResult(
             run_id=run_id, status=status, output=output, context=context, errors=errors
         )
+
+    async def output_of(self, run_id: str, node_id: str, scope: str) -> Any:
+        """The output of a node that is recorded: of its stand-in where it failed.
+
+        Args:
+            run_id: The run.
+            node_id: The node; a path `SUBFLOW/NODE` names one inside a child.
+            scope: Which iteration or item of it. Without one, a node of a loop means its last
+                iteration.
+
+        Raises:
+            UnknownRunError: No such run, or no such child.
+            RunError: The run has no such node, or the node no such scope.
+            NoOutputError: It has not been recorded, or it failed for good.
+        """
+        run_id, node_id = await self.inside(run_id, node_id)
+        run = await self._parts.view(run_id)
+        if run is None:
+            raise UnknownRunError(f"no run {run_id!r}")
+        return await self._plain(
+            run_id, await self._parts.reader.recorded_output(run, Activation(node_id, scope))
+        )
+
+    async def inside(self, run_id: str, path: str) -> tuple[str, str]:
+        """The child run and the node that a path such as `SUBFLOW/NODE` names.
+
+        Raises:
+            UnknownRunError: A subflow on the path has started no child.
+        """
+        *above, node_id = path.split("/")
+        for subflow in above:
+            run_id = await self.child_of(run_id, subflow)
+        return run_id, node_id
 
     async def _output(self, run: RunView, loaded: Loaded) -> Any:
         sinks = run.program.plan.sinks

@@ -21,6 +21,8 @@ def run_lines(run: Explanation, *, now: float) -> Iterator[str]:
     yield f"run {run.run_id}  {run.status}"
     yield f"  blueprint  {run.blueprint_id}"
     yield f"  submitted  {moment(run.created_at)}, {duration(now - run.created_at)} ago"
+    if run.ended_at is None and run.starts_at is not None and now < run.starts_at:
+        yield f"  starts     {moment(run.starts_at)}, in {duration(run.starts_at - now)}"
     if run.ended_at is not None:
         took = duration(run.ended_at - run.created_at)
         yield f"  ended      {moment(run.ended_at)}, after {took}"

@@ -42,6 +42,7 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     Args:
         status: With `waiting` told from `running`.
         created_at: Seconds since the epoch, as all times here.
+        starts_at: Before when nothing of it starts, if it was submitted with a delay.
         error: Why it failed.
         activations: Those that began, or that something leads to; of an ended run those that
             have a record.
@@ -52,6 +53,7 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     blueprint_id: str
     status: Status
     created_at: float
+    starts_at: float | None = None
     ended_at: float | None = None
     deadline_at: float | None = None
     parent: str = ""
@@ -88,6 +90,7 @@ async def explain(
         blueprint_id=header.blueprint_id,
         status=await status_of(adapter, run_id),
         created_at=header.created_at,
+        starts_at=header.starts_at,
         ended_at=header.ended_at,
         deadline_at=header.deadline_at,
         parent=header.parent.run_id if header.parent is not None else "",
@@ -108,6 +111,8 @@ async def status_of(adapter: BaseDistributedAdapter, run_id: str) -> Status:
     run = await _view(adapter, run_id)
     if run.header.is_over:
         return run.header.status
+    if _is_early(adapter, run):
+        return "waiting"
     is_suspended = False
     children: list[str] = []
     async with aclosing(_standings(adapter, run)) as pages:
@@ -139,6 +144,8 @@ async def _standings(
 ) -> AsyncGenerator[list[Standing], None]:
     """Follow the records of a run from its starts, a page of activations at a time."""
     store, header = adapter.ports.store, run.header
+    if _is_early(adapter, run):
+        return
     pending: list[tuple[str, Arrival | None]] = [(start, None) for start in run.program.plan.starts]
     seen = {key for key, _ in pending}
     while pending:
@@ -167,6 +174,11 @@ async def _standings(
                 pending.append((arrival.target, arrival))
         if found:
             yield found
+
+
+def _is_early(adapter: BaseDistributedAdapter, run: RunView) -> bool:
+    """Whether it is not yet time for the run to start."""
+    return run.header.starts_in(adapter.options.runtime_options.clock.now()) > 0
 
 
 def _load(run: RunView, key: str) -> Load:

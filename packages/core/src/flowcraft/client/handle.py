@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -46,6 +46,24 @@ class RunHandle:
         header = await wait_for_end(adapter, self.run_id, timeout_seconds=timeout)
         return await adapter.runs.result_of(self.run_id, header)
 
+    async def output(self, node_id: str, scope: str = "") -> Any:
+        """Read the output of a node that is over, whether or not the run is.
+
+        A skipped node gives None; one that failed gives the output of its fallback.
+
+        Args:
+            node_id: The node; `SUBFLOW/NODE` names one inside a child.
+            scope: Which iteration or item of it, such as `/3` or `/#7`. Without it, a node of a
+                loop means its last iteration, once the loop has ended.
+
+        Raises:
+            UnknownRunError: No such run, or it was purged.
+            RunError: The run has no such node, or the node no such scope.
+            NoOutputError: It has not been recorded, or it failed for good.
+        """
+        adapter = await self._connect()
+        return await adapter.runs.output_of(self.run_id, node_id, scope)
+
     async def status(self) -> Status:
         """Ask how the run stands.
 
@@ -57,7 +75,7 @@ class RunHandle:
         """
         return await status_of(await self._connect(), self.run_id)
 
-    async def events(self, after: str | None = None) -> AsyncIterator[RunEvent]:
+    async def events(self, after: str | None = None) -> AsyncGenerator[RunEvent, None]:
         """Give what happens in the run as it happens, from its beginning to its end.
 
         What was recorded is told at least once, in an order in which it can have happened. The

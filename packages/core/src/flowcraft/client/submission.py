@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any
 
 import msgspec
@@ -44,6 +45,7 @@ class Submitter:
         run_id: str | None,
         idempotency_key: str | None,
         deadline_seconds: float | None,
+        delay_seconds: float = 0.0,
     ) -> str:
         """Create a run and start it, or find the one that was submitted before; its id.
 
@@ -54,12 +56,14 @@ class Submitter:
             BlueprintError: It names what nobody registered.
             ValueNotStorableError: The payload is not strict JSON.
             IdempotencyConflictError: The run exists, with another blueprint or payload.
-            RunError: The id or the deadline does not fit.
+            RunError: The id, the deadline or the delay does not fit.
         """
         programs = self._book.reachable(blueprint_id)
         program = programs[blueprint_id]
         if deadline_seconds is not None and not deadline_seconds > 0:
             raise RunError(f"deadline_seconds={deadline_seconds!r}: a number of seconds above 0")
+        if not 0 <= delay_seconds < math.inf:
+            raise RunError(f"delay_seconds={delay_seconds!r}: a number of seconds from 0 on")
         run_id = self._run_id(run_id, idempotency_key)
         payload = values.to_json_value(payload, what=f"payload of run {run_id!r}")
         now = self._clock.now()
@@ -69,7 +73,10 @@ class Submitter:
             blueprint_hash=program.hash,
             blueprints={id_: found.hash for id_, found in programs.items()},
             created_at=now,
-            deadline_at=deadline_at(program.blueprint.metadata, now, deadline_seconds),
+            starts_at=now + delay_seconds if delay_seconds else None,
+            deadline_at=deadline_at(
+                program.blueprint.metadata, now + delay_seconds, deadline_seconds
+            ),
             fingerprint=fingerprint(program, payload),
         )
         await self._store(programs)

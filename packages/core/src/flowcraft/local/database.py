@@ -67,6 +67,10 @@ class LocalDatabase(ABC):
         """Runs by descending place, below a place."""
 
     @abstractmethod
+    def expired(self, before: float, limit: int) -> Sequence[str]:
+        """Runs that may be purged by their age since before a time, oldest first."""
+
+    @abstractmethod
     def delete_run(self, run_id: str) -> None:
         """Remove the run and every row of its partition."""
 

@@ -147,6 +147,9 @@ class LocalStore(RunStore):
 
         await self._transact(step)
 
+    async def expired(self, before: float, limit: int) -> Sequence[str]:
+        return await self._transact(lambda db: db.expired(before, limit))
+
     async def purge(self, run_ids: Sequence[str]) -> None:
         def step(db: LocalDatabase) -> None:
             for run_id in run_ids:

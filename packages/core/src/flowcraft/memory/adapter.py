@@ -3,6 +3,7 @@
 queue          a dictionary of messages with leases; any delay
 state          dictionaries; a transition is one step, because nothing awaits inside it
 waking         at once
+events         half a second late at most, less while a run is busy
 not supported  other processes, durability
 """
 

@@ -86,6 +86,14 @@ class MemoryTables(LocalDatabase):
         )
         return heapq.nlargest(limit, found, key=_place)
 
+    def expired(self, before: float, limit: int) -> Sequence[str]:
+        found = sorted(
+            (since, run_id)
+            for run_id, run in self.runs.items()
+            if (since := run.header.expires_from) is not None and since < before
+        )
+        return [run_id for _, run_id in found[:limit]]
+
     def delete_run(self, run_id: str) -> None:
         run = self.runs.pop(run_id, None)
         self._children.pop(run_id, None)

@@ -283,6 +283,13 @@ class RunStore(ABC):
         """Note that the end was published, and take the runs off the sweep index."""
 
     @abstractmethod
+    async def expired(self, before: float, limit: int) -> Sequence[str]:
+        """List announced runs without a parent that ended before a time, by an index.
+
+        Those that ended first come first.
+        """
+
+    @abstractmethod
     async def purge(self, run_ids: Sequence[str]) -> None:
         """Remove ended runs and everything of theirs."""
 

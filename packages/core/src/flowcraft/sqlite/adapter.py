@@ -5,6 +5,7 @@
                   wait together are one transaction
     coordination  a table
     waking        a datagram to each process that has the file open; behind it a slow poll
+    events        half a second late at most, less while a run is busy
     URL           sqlite:///relative.db    sqlite:////absolute/path.db?lease_seconds=10
     options       path                      flowcraft.db
                   lease_seconds             30

@@ -38,11 +38,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             created_at REAL NOT NULL,
             parent TEXT,
             is_announced INTEGER NOT NULL,
+            expires_from REAL,
             sweep_after REAL NOT NULL,
             sweeps INTEGER NOT NULL DEFAULT 0
         )
         """,
         "CREATE INDEX runs_to_sweep ON runs (sweep_after, run_id) WHERE is_announced = 0",
+        "CREATE INDEX runs_to_expire ON runs (expires_from, run_id) WHERE expires_from IS NOT NULL",
         "CREATE INDEX runs_by_parent ON runs (parent, created_at, run_id) WHERE parent IS NOT NULL",
         "CREATE INDEX runs_by_status ON runs (status, created_at, run_id)",
         "CREATE INDEX runs_by_blueprint ON runs (blueprint_id, status, created_at, run_id)",

@@ -106,8 +106,15 @@ class SqliteTables(LocalDatabase):
 
     def update_run(self, header: RunHeader) -> None:
         self._execute(
-            "UPDATE runs SET header = ?, status = ?, is_announced = ? WHERE run_id = ?",
-            (self._encode_header(header), header.status, header.is_announced, header.run_id),
+            "UPDATE runs SET header = ?, status = ?, is_announced = ?, expires_from = ?"
+            " WHERE run_id = ?",
+            (
+                self._encode_header(header),
+                header.status,
+                header.is_announced,
+                header.expires_from,
+                header.run_id,
+            ),
         )
         run = self._runs.get(header.run_id)
         if run is not None:
@@ -137,6 +144,13 @@ class SqliteTables(LocalDatabase):
                 rows += self._execute(_OF_BLUEPRINT, (blueprint_id, *below)).fetchall()
         rows.sort(reverse=True)
         return [self._decode_header(header) for _, _, header in rows[:limit]]
+
+    def expired(self, before: float, limit: int) -> Sequence[str]:
+        rows = self._execute(
+            "SELECT run_id FROM runs WHERE expires_from < ? ORDER BY expires_from, run_id LIMIT ?",
+            (before, limit),
+        )
+        return [row[0] for row in rows.fetchall()]
 
     def delete_run(self, run_id: str) -> None:
         number = self._number(run_id)
