@@ -15,6 +15,8 @@ POLL_SECONDS = 0.5
 """How often to look where news come by themselves, in case one was missed."""
 APART_SECONDS = 0.02
 """How far apart two looks are, however much news there is: most of it is of other runs."""
+FIRST_APART_SECONDS = 0.0005
+"""The same at first, doubled with each look: many a run ends at once."""
 LARGEST_SHARE = 0.2
 """Of the time, that looking at many runs may take."""
 FIRST_LOOK_SECONDS = 0.05
@@ -48,14 +50,16 @@ class News:
         Args:
             since: The mark.
             seconds: The longest wait.
-            apart: How long to wait however much news there is.
+            apart: How long to wait in all, however much news there is.
         """
         if self._waker is None:
             await self._clock.sleep(max(seconds, 0.0))
             return
+        began = self._clock.monotonic()
         if self._waker.wakes == since:
             await self._waker.wait(seconds)
-        await self._clock.sleep(max(0.0, min(apart, seconds)))
+        waited = self._clock.monotonic() - began
+        await self._clock.sleep(max(0.0, min(apart, seconds) - waited))
 
 
 async def header_of(adapter: BaseDistributedAdapter, run_id: str) -> RunHeader:
@@ -101,7 +105,7 @@ async def ends(
     """
     clock, news = adapter.options.runtime_options.clock, News(adapter)
     began = clock.monotonic()
-    look_seconds = FIRST_LOOK_SECONDS
+    look_seconds, apart_seconds = FIRST_LOOK_SECONDS, FIRST_APART_SECONDS
     left = timeout_seconds if timeout_seconds is not None else math.inf
     pending = list(dict.fromkeys(run_ids))
     while pending:
@@ -116,11 +120,12 @@ async def ends(
         if left <= 0:
             raise RunNotFinishedError(_late(pending, timeout_seconds))
         longest = POLL_SECONDS if news.comes_by_itself else look_seconds
-        apart = max(APART_SECONDS, took / LARGEST_SHARE)
+        apart = max(apart_seconds, took / LARGEST_SHARE)
         await news.wait(mark, min(left, max(longest, apart)), apart=apart)
         if timeout_seconds is not None:
             left = timeout_seconds - (clock.monotonic() - began)
         look_seconds = min(look_seconds * BACK_OFF, LONGEST_LOOK_SECONDS)
+        apart_seconds = min(apart_seconds * 2, APART_SECONDS)
 
 
 async def _headers(adapter: BaseDistributedAdapter, run_ids: list[str]) -> list[RunHeader]:

@@ -414,7 +414,8 @@ def transition(
             continue
         decision: Decision = "ready"
         if arrival.need == 1 and arrival.taken:  # whoever else is in the set
-            db.put_member(run_id, arrival.target, arrival.member, arrival.taken, arrival.value)
+            if arrival.target != END:  # a set that nobody reads any more
+                db.put_member(run_id, arrival.target, arrival.member, True, arrival.value)
         else:
             arrived = _arrive(db, run_id, arrival)
             decision = decide(arrival, arrived.members, arrived.taken, arrived.winner)
