@@ -89,15 +89,16 @@ async def wait_for_end(
         RunNotFinishedError: It had not ended in time.
     """
     async with aclosing(ends(adapter, [run_id], timeout_seconds=timeout_seconds)) as found:
-        return await anext(found)
+        (header,) = await anext(found)
+        return header
 
 
 async def ends(
     adapter: BaseDistributedAdapter, run_ids: Iterable[str], *, timeout_seconds: float | None
-) -> AsyncGenerator[RunHeader, None]:
-    """Wait for many runs at once; give each once, in the order of their ends.
+) -> AsyncGenerator[list[RunHeader], None]:
+    """Wait for many runs at once; give each once, those that ended between two looks together.
 
-    Of runs that end between two looks the order is that of the clocks of their workers.
+    Their order is that of their ends, by the clocks of their workers.
 
     Raises:
         UnknownRunError: No such run, or it was purged meanwhile.
@@ -113,8 +114,8 @@ async def ends(
         headers = await _headers(adapter, pending)
         took = clock.monotonic() - looked
         pending = [header.run_id for header in headers if not header.is_over]
-        for header in sorted((one for one in headers if one.is_over), key=_ended_at):
-            yield header
+        if len(pending) < len(headers):
+            yield sorted((header for header in headers if header.is_over), key=_ended_at)
         if not pending:
             return
         if left <= 0:

@@ -60,6 +60,11 @@ class SqliteBackend:
     def _is_busy(self) -> bool:
         return self._writer is not None and self._writer.is_busy
 
+    @property
+    def transactions(self) -> int:
+        """How many transactions this process has committed since the file was opened."""
+        return self._writer.transactions if self._writer is not None else 0
+
     async def open(self) -> None:
         """Open the file, and make its tables if it has none. Not needed, but errors come early.
 

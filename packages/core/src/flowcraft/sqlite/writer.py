@@ -64,6 +64,9 @@ class Writer:
         settings: How it is opened.
         tell_others: Called in the thread after a commit that has news.
         answered: Called in the loop after the answers of a transaction, with its news.
+
+    Attributes:
+        transactions: How many were committed.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Writer:
         self._tables: SqliteTables | None = None
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._is_closing = False
+        self.transactions = 0
         self._thread = threading.Thread(target=self._work, name="flowcraft-sqlite", daemon=True)
         self._thread.start()
 
@@ -189,6 +193,7 @@ class Writer:
                     except Exception as error:
                         raise _StepRaisedError(self._translated(error)) from error
                 connection.execute("COMMIT")
+                self.transactions += 1
             except BaseException:
                 if connection.in_transaction:  # SQLite may have rolled back by itself
                     connection.execute("ROLLBACK")
