@@ -86,7 +86,10 @@ class SimStore(LocalStore):
 
     def __init__(self, tables: LocalDatabase, gate: Gate, clock: Any, waker: Waker,
                  *, first_sweep_seconds: float, announces: bool) -> None:  # fmt: skip
-        async def transact(step: Callable[[LocalDatabase], Any]) -> Any:
+        async def transact(
+            step: Callable[[LocalDatabase], Any], /, *, only_reads: bool = False
+        ) -> Any:
+            del only_reads
             name = step.__qualname__.split(".<locals>")[0].rpartition(".")[2]
             return await self._step(name, step)
 

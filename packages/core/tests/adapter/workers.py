@@ -106,6 +106,8 @@ class OwnBackend(MemoryBackend):
         self.waker = shared.waker
         self._worker = worker
 
-    async def transact(self, step: Callable[[LocalDatabase], T]) -> T:
+    async def transact(
+        self, step: Callable[[LocalDatabase], T], /, *, only_reads: bool = False
+    ) -> T:
         await self._worker.pass_out(step.__qualname__)
         return await super().transact(step)

@@ -13,12 +13,14 @@ from flowcraft.status import RunHeader
 
 POLL_SECONDS = 0.5
 """How often to look where news come by themselves, in case one was missed."""
-APART_SECONDS = 0.02
+APART_SECONDS = 0.005
 """How far apart two looks are, however much news there is: most of it is of other runs."""
 FIRST_APART_SECONDS = 0.0005
 """The same at first, doubled with each look: many a run ends at once."""
 LARGEST_SHARE = 0.2
 """Of the time, that looking at many runs may take."""
+FEW = 50
+"""So many runs are looked at in no time, even if the look had to wait for its turn."""
 FIRST_LOOK_SECONDS = 0.05
 LONGEST_LOOK_SECONDS = 1.0
 BACK_OFF = 1.5
@@ -121,7 +123,9 @@ async def ends(
         if left <= 0:
             raise RunNotFinishedError(_late(pending, timeout_seconds))
         longest = POLL_SECONDS if news.comes_by_itself else look_seconds
-        apart = max(apart_seconds, took / LARGEST_SHARE)
+        apart = apart_seconds
+        if len(headers) > FEW:
+            apart = max(apart, took / LARGEST_SHARE)
         await news.wait(mark, min(left, max(longest, apart)), apart=apart)
         if timeout_seconds is not None:
             left = timeout_seconds - (clock.monotonic() - began)

@@ -204,6 +204,13 @@ class LocalDatabase(ABC):
 
 
 class Transactor(Protocol):
-    """Runs a function over the database as one atomic step."""
+    """Runs a function over the database as one atomic step.
 
-    async def __call__(self, step: Callable[[LocalDatabase], T], /) -> T: ...
+    Args:
+        step: The function.
+        only_reads: Whether it writes nothing, so that it need keep nobody from writing.
+    """
+
+    async def __call__(
+        self, step: Callable[[LocalDatabase], T], /, *, only_reads: bool = False
+    ) -> T: ...

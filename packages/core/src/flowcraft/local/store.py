@@ -6,7 +6,8 @@ the place where the meaning of the ports is spelt out once in Python.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -44,6 +45,8 @@ from flowcraft.ports.transition import (
 )
 from flowcraft.status import ListedStatus, RunHeader
 
+T = TypeVar("T")
+
 EXPIRED_KEYS_PER_SWEEP = 1000
 JOURNAL_BYTES = 1_000_000
 """How much of a journal is read in one step, about; records carry the outputs of nodes."""
@@ -76,8 +79,11 @@ class LocalStore(RunStore):
         self._first_sweep_seconds = first_sweep_seconds
         self._longest_unseen_seconds = UNSEEN_SWEEPS * first_sweep_seconds
 
+    async def _read(self, step: Callable[[LocalDatabase], T]) -> T:
+        return await self._transact(step, only_reads=True)
+
     async def load(self, loads: Sequence[Load]) -> Sequence[Loaded]:
-        return await self._transact(lambda db: [load(db, one) for one in loads])
+        return await self._read(lambda db: [load(db, one) for one in loads])
 
     async def commit(self, commits: Sequence[Commit]) -> Sequence[CommitResult]:
         at, announces = self._clock.now(), self._announces
@@ -116,13 +122,13 @@ class LocalStore(RunStore):
         )
 
     async def headers(self, run_ids: Sequence[str]) -> Sequence[RunHeader | None]:
-        return await self._transact(lambda db: [db.get_run(run_id) for run_id in run_ids])
+        return await self._read(lambda db: [db.get_run(run_id) for run_id in run_ids])
 
     async def context(self, run_id: str) -> Mapping[str, bytes]:
-        return await self._transact(lambda db: db.get_whole_context(run_id))
+        return await self._read(lambda db: db.get_whole_context(run_id))
 
     async def children(self, run_id: str) -> Sequence[str]:
-        return await self._transact(lambda db: db.child_ids(run_id))
+        return await self._read(lambda db: db.child_ids(run_id))
 
     async def list_runs(
         self,
@@ -132,11 +138,11 @@ class LocalStore(RunStore):
         before: Place | None,
         limit: int,
     ) -> Sequence[RunHeader]:
-        return await self._transact(lambda db: db.list_runs(status, blueprint_id, before, limit))
+        return await self._read(lambda db: db.list_runs(status, blueprint_id, before, limit))
 
     async def journal(self, run_id: str, after: str, limit: int) -> Journal:
         number = _number(after)
-        return await self._transact(lambda db: journal(db, run_id, number, limit))
+        return await self._read(lambda db: journal(db, run_id, number, limit))
 
     async def mark_announced(self, run_ids: Sequence[str]) -> None:
         def step(db: LocalDatabase) -> None:
@@ -148,7 +154,7 @@ class LocalStore(RunStore):
         await self._transact(step)
 
     async def expired(self, before: float, limit: int) -> Sequence[str]:
-        return await self._transact(lambda db: db.expired(before, limit))
+        return await self._read(lambda db: db.expired(before, limit))
 
     async def purge(self, run_ids: Sequence[str]) -> None:
         def step(db: LocalDatabase) -> None:
@@ -183,7 +189,7 @@ class LocalStore(RunStore):
             found = ((key, _lease(db, run_id, key)) for key in keys)
             return {key: lease for key, lease in found if lease is not None}
 
-        return await self._transact(step)
+        return await self._read(step)
 
     async def swept(self, until: Mapping[str, float]) -> None:
         now = self._clock.now()
@@ -210,7 +216,7 @@ class LocalStore(RunStore):
         await self._transact(step)
 
     async def due_timers(self, now: float, limit: int) -> Sequence[Timer]:
-        rows = await self._transact(lambda db: db.due_timers(now, limit))
+        rows = await self._read(lambda db: db.due_timers(now, limit))
         return [Timer(row.name, row.due_at, decode_job(row.job)) for row in rows]
 
     async def clear_timers(self, timers: Sequence[Timer]) -> None:
@@ -224,7 +230,7 @@ class LocalStore(RunStore):
         await self._transact(lambda db: db.put_blueprint(content_hash, blueprint))
 
     async def get_blueprint(self, content_hash: str) -> bytes | None:
-        return await self._transact(lambda db: db.get_blueprint(content_hash))
+        return await self._read(lambda db: db.get_blueprint(content_hash))
 
 
 def _swept_key(run_id: str) -> str:

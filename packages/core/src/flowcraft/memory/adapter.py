@@ -28,8 +28,11 @@ class MemoryBackend:
         self.tables = MemoryTables()
         self.waker = Waker()
 
-    async def transact(self, step: Callable[[LocalDatabase], T]) -> T:
+    async def transact(
+        self, step: Callable[[LocalDatabase], T], /, *, only_reads: bool = False
+    ) -> T:
         """Run a step; nothing else runs meanwhile."""
+        del only_reads
         result = step(self.tables)
         if self.tables.has_news:
             self.tables.has_news = False

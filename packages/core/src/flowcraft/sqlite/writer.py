@@ -51,6 +51,7 @@ PAUSE_GROWTH = 1.1
 class _Waiting(NamedTuple):
     step: Callable[[LocalDatabase], Any]
     future: asyncio.Future[Any]
+    only_reads: bool
 
 
 _Outcome = tuple[asyncio.Future[Any], Any, BaseException | None]
@@ -98,8 +99,15 @@ class Writer:
 
     # -- in the event loop
 
-    async def transact(self, step: Callable[[LocalDatabase], T], /) -> T:
+    async def transact(
+        self, step: Callable[[LocalDatabase], T], /, *, only_reads: bool = False
+    ) -> T:
         """Run a step in a transaction; returns when it is committed.
+
+        Args:
+            step: What to do with the tables.
+            only_reads: Whether it writes nothing. A transaction of such steps takes no lock that
+                keeps others from writing, nor waits for one.
 
         Raises:
             BackendUnavailableError: The file is locked; the step had no effect.
@@ -109,7 +117,7 @@ class Writer:
             raise BackendError(f"{self._path} was closed by aclose()")
         future: asyncio.Future[T] = self._loop.create_future()
         self._pending += 1
-        self._queue.put(_Waiting(step, future))
+        self._queue.put(_Waiting(step, future, only_reads))
         return await future
 
     async def aclose(self) -> None:
@@ -171,7 +179,7 @@ class Writer:
                 return
             outcomes, has_news = [(batch[0].future, None, raised.error)], False
         except Exception as error:  # noqa: BLE001 - it belongs to those who wait
-            outcomes = [(future, None, error) for _, future in batch]
+            outcomes = [(waiting.future, None, error) for waiting in batch]
             has_news = False
         if has_news:
             self._tell_others()
@@ -181,10 +189,11 @@ class Writer:
         outcomes: list[_Outcome] = []
         with driver_errors(self._path, self._settings):
             connection, tables = self._opened()
-            self._when_free(lambda: connection.execute("BEGIN IMMEDIATE"))
+            only_reads = all(waiting.only_reads for waiting in batch)
+            self._when_free(lambda: _begin(connection, only_reads=only_reads))
             try:
                 tables.begin()
-                for step, future in batch:
+                for step, future, _ in batch:
                     if future.cancelled():  # nobody wants it any more, and it has not begun
                         outcomes.append((future, None, None))
                         continue
@@ -248,6 +257,20 @@ class _StepRaisedError(Exception):
     def __init__(self, error: Exception) -> None:
         self.error = error
         super().__init__()
+
+
+def _begin(connection: sqlite3.Connection, *, only_reads: bool) -> None:
+    """Begin a transaction, and get the lock that it needs."""
+    if not only_reads:
+        connection.execute("BEGIN IMMEDIATE")
+        return
+    connection.execute("BEGIN")
+    try:
+        # Only a read makes SQLite take its picture of the file.
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
 
 
 def open_file(path: str, settings: SqliteSettings) -> sqlite3.Connection:
