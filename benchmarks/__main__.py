@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.machine import machine_line
 
-PARTS = {"in_process": "benchmarks.in_process"}
+PARTS = {"in_process": "benchmarks.in_process", "sqlite": "benchmarks.sqlite"}
 """The module of each part; its `measure` gives the figures."""
 
 

@@ -1,4 +1,6 @@
-"""LangGraph with its memory saver, as a peer: see `benchmarks.peer`.
+"""LangGraph with its memory saver, or with its SQLite saver on the file named in the arguments.
+
+A peer: see `benchmarks.peer`.
 
 Imports nothing of ours: it runs in an interpreter that may have LangGraph alone.
 """
@@ -11,7 +13,8 @@ import json
 import operator
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from itertools import count
 from typing import Annotated, Any, TypedDict
@@ -78,13 +81,27 @@ def fan(width: int) -> Any:
     return graph
 
 
-def runner(shape: str, size: int) -> Callable[[], Awaitable[None]]:
-    """Compile a graph with a saver of its own, and give what runs it once."""
-    graph = {"chain": chain, "fan": fan}[shape](size).compile(checkpointer=InMemorySaver())
+@asynccontextmanager
+async def saver(arguments: list[str]) -> AsyncIterator[Any]:
+    """The saver that the arguments ask for."""
+    if not arguments:
+        yield InMemorySaver()
+        return
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    _, path = arguments
+    async with AsyncSqliteSaver.from_conn_string(path) as made:
+        yield made
+
+
+def runner(shape: str, size: int, keeper: Any) -> Callable[[], Awaitable[None]]:
+    """Compile a graph, and give what runs it once."""
+    graph = {"chain": chain, "fan": fan}[shape](size).compile(checkpointer=keeper)
     threads = count()
 
     async def run() -> None:
-        config = {"configurable": {"thread_id": str(next(threads))}, "recursion_limit": size + 10}
+        thread = f"{shape} {size} {next(threads)}"
+        config = {"configurable": {"thread_id": thread}, "recursion_limit": size + 10}
         payload = {"order": ORDER} if shape == "chain" else {"order": ORDER, "orders": []}
         result = await graph.ainvoke(payload, config)
         expected = (result["order"]["count"], size) if shape == "chain" else (
@@ -96,18 +113,20 @@ def runner(shape: str, size: int) -> Callable[[], Awaitable[None]]:
 
 async def main() -> None:
     """Answer one line after the other."""
-    print(json.dumps({"name": f"LangGraph {version('langgraph')}, memory saver"}), flush=True)
-    runners: dict[tuple[str, int], Callable[[], Awaitable[None]]] = {}
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        asked = json.loads(line)
-        place = asked["shape"], asked["size"]
-        if place not in runners:
-            runners[place] = runner(*place)
-        gc.collect()
-        wall, cpu = time.perf_counter(), time.process_time()
-        await runners[place]()
-        taken = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-        print(json.dumps(taken), flush=True)
+    async with saver(sys.argv[1:]) as keeper:
+        kind = sys.argv[1] if sys.argv[1:] else "memory"
+        print(json.dumps({"name": f"LangGraph {version('langgraph')}, {kind} saver"}), flush=True)
+        runners: dict[tuple[str, int], Callable[[], Awaitable[None]]] = {}
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            asked = json.loads(line)
+            place = asked["shape"], asked["size"]
+            if place not in runners:
+                runners[place] = runner(*place, keeper)
+            gc.collect()
+            wall, cpu = time.perf_counter(), time.process_time()
+            await runners[place]()
+            taken = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+            print(json.dumps(taken), flush=True)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class Peer:
         self._process = process
 
     @classmethod
-    async def open(cls, module: str) -> Peer | str:
+    async def open(cls, module: str, *arguments: str) -> Peer | str:
         """Start the script `<module>_peer.py`, or say why there is no such peer."""
         python = os.environ.get(PYTHON)
         if python is None and find_spec(module) is None:
@@ -43,7 +43,9 @@ class Peer:
         script = str(Path(__file__).with_name(f"{module}_peer.py"))
         pipe = asyncio.subprocess.PIPE
         try:
-            process = await asyncio.create_subprocess_exec(python, script, stdin=pipe, stdout=pipe)
+            process = await asyncio.create_subprocess_exec(
+                python, script, *arguments, stdin=pipe, stdout=pipe
+            )
         except OSError as error:
             return f"{python} does not start: {error}"
         assert process.stdout is not None

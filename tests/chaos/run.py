@@ -146,7 +146,9 @@ def records_in(path: str, run_id: str) -> Mapping[str, Record]:
     """Read all records of a run from the file."""
     with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute(
-            "SELECT key, value FROM cells WHERE run_id = ? AND name = 'record'", (run_id,)
+            "SELECT key, value FROM cells WHERE name = 'record'"
+            " AND run = (SELECT number FROM runs WHERE run_id = ?)",
+            (run_id,),
         )
         return {key: decode_record(value) for key, value in rows}
 

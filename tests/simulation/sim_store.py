@@ -85,12 +85,17 @@ class SimStore(LocalStore):
     """Each element, and each arrival of a propagation, is a step of its own."""
 
     def __init__(self, tables: LocalDatabase, gate: Gate, clock: Any, waker: Waker,
-                 *, first_sweep_seconds: float) -> None:  # fmt: skip
-        async def transact(step: Callable[[LocalDatabase], Any]) -> Any:
+                 *, first_sweep_seconds: float, announces: bool) -> None:  # fmt: skip
+        async def transact(
+            step: Callable[[LocalDatabase], Any], /, *, only_reads: bool = False
+        ) -> Any:
+            del only_reads
             name = step.__qualname__.split(".<locals>")[0].rpartition(".")[2]
             return await self._step(name, step)
 
-        super().__init__(transact, clock, first_sweep_seconds=first_sweep_seconds)
+        super().__init__(
+            transact, clock, first_sweep_seconds=first_sweep_seconds, announces=announces
+        )
         self._tables = tables
         self._gate = gate
         self._waker = waker
@@ -113,7 +118,7 @@ class SimStore(LocalStore):
         return [
             await self._step(
                 f"commit {one.guard.name.split(':')[0]}",
-                lambda db, one=one: steps.commit(db, one, at),
+                lambda db, one=one: steps.commit(db, one, at, announces=self._announces),
             )
             for one in commits
         ]
@@ -136,12 +141,18 @@ class SimStore(LocalStore):
 
     async def finish(self, ends: Sequence[End]) -> Sequence[RunHeader | None]:
         return [
-            await self._step("finish", lambda db, one=one: steps.finish(db, one)) for one in ends
+            await self._step(
+                "finish", lambda db, one=one: steps.finish(db, one, announces=self._announces)
+            )
+            for one in ends
         ]
 
     async def transition(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
         return [
-            await self._step("transition", lambda db, one=one: steps.transition(db, one))
+            await self._step(
+                "transition",
+                lambda db, one=one: steps.transition(db, one, announces=self._announces),
+            )
             for one in transitions
         ]
 
@@ -202,12 +213,14 @@ class SimAdapter(LocalAdapter):
         longest_unacknowledged_seconds: float = float("inf"),
     ) -> None:
         clock = runtime_options.clock
-        store = SimStore(tables, gate, clock, waker, first_sweep_seconds=lease_seconds)
+        store = SimStore(
+            tables, gate, clock, waker, first_sweep_seconds=lease_seconds, announces=is_fused
+        )
         queue = SimQueue(store, faults, gate, clock, waker, lease_seconds=lease_seconds)
         if not has_delays:
             queue.longest_delay_seconds = 0.0
         queue.longest_unacknowledged_seconds = longest_unacknowledged_seconds
-        self._sim_native = NativePorts(store, queue, store.transition if is_fused else None)
+        self._sim_native = NativePorts(store, queue, store if is_fused else None)
         super().__init__(
             runtime_options, store._transact, waker, lease_seconds=lease_seconds, largest_value=None
         )

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 ImplementationT = TypeVar("ImplementationT", bound=Callable[..., Any])
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
 
+RESULTS_AT_ONCE = 100
+"""How many results are read together, of runs that ended together."""
+
 
 class Flowcraft:
     """An application: what its workers and its clients have in common.
@@ -381,8 +384,12 @@ class Flowcraft:
         adapter = await self.adapter()
         run_ids = [run if isinstance(run, str) else run.run_id for run in runs]
         async with aclosing(ends(adapter, run_ids, timeout_seconds=timeout)) as ended:
-            async for header in ended:
-                yield await adapter.runs.result_of(header.run_id)
+            async for headers in ended:
+                for first in range(0, len(headers), RESULTS_AT_ONCE):
+                    page = headers[first : first + RESULTS_AT_ONCE]
+                    read = (adapter.runs.result_of(header.run_id, header) for header in page)
+                    for result in await asyncio.gather(*read):
+                        yield result
 
     async def results(
         self, runs: Iterable[RunHandle | str], timeout: float | None = None

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from flowcraft.engine.activation import Activation
+from flowcraft.engine.cells import RECORD
+from flowcraft.execution.move import load_for
 from flowcraft.nodes import Context, RunInfo
 from packages.core.tests.adapter.stage import Stage, virtually
 from tests.simulation.hand_written import graph, node
@@ -61,6 +64,16 @@ async def test_a_thousand_items_come_out_in_order(memory: Stage) -> None:
     result = await memory.run(batch(1000, chunkSize=50))
     assert result.output == [10 * n for n in range(1000)]
     assert memory.calls["tenfold"] == 1000
+
+
+def test_an_item_does_not_read_the_list_that_it_is_from() -> None:
+    stage = Stage("fused")
+    made = batch(3)
+    made["nodes"][1]["inputs"] = "l"
+    stage.add(made)
+    program = stage.program("g")
+    assert ("l", RECORD) in load_for(program, "run", Activation("b")).peeks
+    assert load_for(program, "run", Activation("b", "/#1")).peeks == (("b", RECORD),)
 
 
 @virtually

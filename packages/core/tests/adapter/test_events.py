@@ -14,6 +14,7 @@ import pytest
 from flowcraft.client.events import run_events
 from flowcraft.errors import RunError, UnknownRunError
 from flowcraft.events import RunEvent
+from flowcraft.ports.store import End
 from packages.core.tests.adapter.stage import EPOCH, Stage, virtually
 from tests.simulation.hand_written import LOOP, batch, counting, graph, node
 
@@ -214,8 +215,10 @@ async def test_a_run_that_is_gone_has_no_events(stage: Stage) -> None:
     await stage.until_open("w")
     listening = asyncio.create_task(events_of(stage))
     await asyncio.sleep(5.0)
-    await stage.client.runs.cancel("run")
-    await stage.client.runs.purge("run")
+    # Nothing is awaited between the two that would let the listener look.
+    store = stage.client.ports.store
+    await store.finish([End("run", "cancelled", None, 1.0)])
+    await store.purge(["run"])
     with pytest.raises(UnknownRunError, match="run"):
         await listening
 

@@ -156,6 +156,7 @@ async def test_reconciling_a_run_that_is_not_there_is_an_error(stage: Stage) -> 
         await stage.client.reconcile("nobody")
 
 
+@pytest.mark.parametrize("stage", ["split", "four_method"], indirect=True)
 @virtually
 async def test_reconciling_announces_an_end_that_nobody_announced(stage: Stage) -> None:
     stage.add(graph([node("a", "echo")]))

@@ -83,6 +83,7 @@ async def test_a_child_is_kept_as_long_as_its_root(stage: Stage) -> None:
     assert (await stage.result()).output == 1
 
 
+@pytest.mark.parametrize("stage", ["split", "four_method"], indirect=True)
 @virtually
 async def test_what_is_not_announced_does_not_expire(stage: Stage) -> None:
     worker = stage.worker()

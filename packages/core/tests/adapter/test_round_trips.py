@@ -73,6 +73,26 @@ async def test_a_chain_costs_one_step_a_node_where_all_is_one(memory: Stage) -> 
     assert sum(calls.values()) <= 50 + 12
 
 
+@FUSED
+@virtually
+async def test_a_run_of_one_node_costs_a_read_and_a_step_where_all_is_one(memory: Stage) -> None:
+    calls = await counted(memory, chain(1))
+    assert calls.pop("get_blueprint") == 1  # once for all runs of a blueprint
+    assert calls == {"load": 2, "transition": 1}  # the first one does not know the blueprint yet
+
+
+@FUSED
+@virtually
+async def test_branches_that_are_ready_together_share_a_read_and_a_step_where_all_is_one(
+    memory: Stage,
+) -> None:
+    calls = await counted(memory, fan(20))
+    assert calls.pop("get_blueprint") == 1
+    # The first node, its branches, and the last one.
+    assert calls.pop("load") <= 4
+    assert calls == {"transition": 4}
+
+
 @virtually
 async def test_what_a_node_of_a_chain_costs_does_not_grow_with_the_run(memory: Stage) -> None:
     memory.settings["continue_nodes"] = 1000

@@ -11,6 +11,7 @@ from flowcraft.adapter.base import BaseDistributedAdapter, NativePorts
 from flowcraft.clock import Clock
 from flowcraft.local.database import LocalDatabase
 from flowcraft.memory.adapter import MemoryAdapter, MemoryBackend
+from flowcraft.status import RunResult
 from tests.four_method.adapter import call_directly
 
 T = TypeVar("T")
@@ -49,6 +50,10 @@ class SplitMemoryAdapter(MemoryAdapter):
 
     def native_ports(self) -> NativePorts:
         return super().native_ports()._replace(fused=None)
+
+    async def publish_final_result(self, run_id: str, result: RunResult) -> None:
+        """Publish for itself, so that an end is announced in a step of its own."""
+        await super().publish_final_result(run_id, result)
 
 
 class Worker:
@@ -101,6 +106,8 @@ class OwnBackend(MemoryBackend):
         self.waker = shared.waker
         self._worker = worker
 
-    async def transact(self, step: Callable[[LocalDatabase], T]) -> T:
+    async def transact(
+        self, step: Callable[[LocalDatabase], T], /, *, only_reads: bool = False
+    ) -> T:
         await self._worker.pass_out(step.__qualname__)
         return await super().transact(step)

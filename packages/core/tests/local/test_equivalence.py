@@ -60,6 +60,15 @@ def take(now: float) -> Operation:
     return lambda db: sorted(db.take_jobs(now, 1000, now + 2.0))
 
 
+def read_on(run_id: str, first: int, limit: int) -> Operation:
+    def read(db: LocalDatabase) -> list[Any]:
+        page = db.get_journal(run_id, 0, first)
+        after = page[-1][0] if page else 0
+        return [row[1:] for row in (*page, *db.get_journal(run_id, after, limit))]
+
+    return in_run(run_id, read)
+
+
 operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(create, RUNS, st.none() | RUNS, TIMES),
     st.builds(update, RUNS, st.sampled_from(["running", "failed"]), st.booleans(),
@@ -68,12 +77,10 @@ operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(lambda r: lambda db: sorted(db.child_ids(r)), RUNS),
     st.builds(
         lambda r, k, n, v: in_run(r, lambda db: db.insert_cell(r, k, n, v)),
-        RUNS, KEYS, KEYS, VALUES,
+        RUNS, KEYS, KEYS | st.sampled_from(["record", "failed:1", "failed:2"]), VALUES,
     ),
     st.builds(lambda r, k: in_run(r, lambda db: db.get_cells(r, k)), RUNS, KEYS),
-    st.builds(lambda r, k, n: in_run(r, lambda db: db.append_journal(r, k, n)), RUNS, KEYS, KEYS),
-    st.builds(lambda r, a, n: in_run(r, lambda db: db.get_journal(r, a, n)),
-              RUNS, HANDLES, HANDLES),
+    st.builds(read_on, RUNS, HANDLES, HANDLES),
     st.builds(
         lambda r, k, m, t, v: in_run(r, lambda db: db.insert_member(r, k, m, t, v)),
         RUNS, KEYS, KEYS, st.booleans(), st.none() | VALUES,

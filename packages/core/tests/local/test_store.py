@@ -18,8 +18,9 @@ from flowcraft.local.waker import Waker
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Outgoing
 from flowcraft.ports.store import Commit, End, Load, NewRun, Propagation, Stalled, Timer
-from flowcraft.ports.transition import Transition
-from flowcraft.status import RunHeader
+from flowcraft.ports.transition import Beginning, Transition
+from flowcraft.status import ParentReference, RunHeader
+from packages.core.tests.local.conftest import HandClock
 
 JOB = JobPayload("r", "b", "n")
 
@@ -170,6 +171,67 @@ async def test_runs_are_swept_until_they_are_announced(store: LocalStore) -> Non
     assert await store.stalled(1040.0, 9) == [Stalled("r", 1)]
     await store.mark_announced(["r"])
     assert await store.stalled(1040.0, 9) == []
+
+
+@pytest.fixture
+def announcing(transact: Transactor, clock: HandClock) -> LocalStore:
+    return LocalStore(transact, clock, first_sweep_seconds=30.0, announces=True)
+
+
+async def test_an_end_that_nobody_is_to_be_told_of_is_announced_by_its_step(
+    announcing: LocalStore, queue: LocalQueue
+) -> None:
+    await create(announcing)
+    await queue.send([Outgoing(JOB)])
+    (message,) = await queue.receive(1, 0.0)
+    last = Transition(
+        "r", JOB, record("n"), arrivals=(Arrival(END, "n", True, 1),), ack=message, at=5.0
+    )
+    (done,) = await announcing.transition([last])
+    assert done.is_over
+    assert done.is_acked
+    (header,) = await announcing.headers(["r"])
+    assert header is not None
+    assert (header.status, header.is_announced) == ("completed", True)
+    assert await announcing.stalled(9999.0, 9) == []
+    assert await queue.receive(1, 0.0) == []
+
+
+@pytest.mark.parametrize("relative", ["child", "parent"])
+async def test_an_end_that_concerns_another_run_is_not_announced_by_its_step(
+    announcing: LocalStore, queue: LocalQueue, relative: str
+) -> None:
+    above = RunHeader(run_id="p", blueprint_id="b", blueprint_hash="h")
+    below = RunHeader(
+        run_id="c", blueprint_id="b", blueprint_hash="h", parent=ParentReference("p", "n", 1)
+    )
+    await announcing.create(
+        [NewRun(header=header, payload=b"1", context={}) for header in (above, below)]
+    )
+    await queue.send([Outgoing(JOB)])
+    (message,) = await queue.receive(1, 0.0)
+    ending = "c" if relative == "parent" else "p"
+    last = Transition(
+        ending, JOB, Commit(ending, Cell("n", "record", b"1")),
+        arrivals=(Arrival(END, "n", True, 1),), ack=message, at=5.0,
+    )  # fmt: skip
+    (done,) = await announcing.transition([last])
+    assert done.is_over
+    assert not done.is_acked, "the message must stay until the end is announced"
+    (header,) = await announcing.headers([ending])
+    assert header is not None
+    assert not header.is_announced
+
+
+async def test_a_run_begins_with_its_jobs_once(store: LocalStore, queue: LocalQueue) -> None:
+    header = RunHeader(run_id="r", blueprint_id="b", blueprint_hash="h")
+    new = NewRun(header=header, payload=b"{}", context={"k": b"1"})
+    wanted = Beginning(new, [Outgoing(JOB), Outgoing(JOB, 60.0)])
+    again = Beginning(NewRun(header=header, payload=b"2", context={}), wanted.jobs)
+    assert await store.begin([wanted, again]) == [header, header]
+    assert len(await queue.receive(9, 0.0)) == 1
+    assert await queue.depth() == 0
+    assert await store.context("r") == {"k": b"1"}
 
 
 async def test_timers_that_moved_are_kept(store: LocalStore) -> None:

@@ -83,7 +83,6 @@ class TestRuns:
             run.insert_cell(run_id, "n", "record", b"1")
             run.insert_member(run_id, "n", "e", True, b"2")
             run.write_context(run_id, "k", b"3")
-            run.append_journal(run_id, "n", "record")
         run.delete_run("r")
         assert run.get_run("r") is None
         run.insert_run(header(), 10.0)
@@ -92,7 +91,7 @@ class TestRuns:
         assert run.insert_member("r", "n", "e2", False, None) == (1, 0)
         assert run.get_whole_context("r") == {}
         assert run.get_journal("r", 0, 9) == []
-        assert run.get_journal("r2", 0, 9) == [(1, "n", "record")]
+        assert [row[1:] for row in run.get_journal("r2", 0, 9)] == [("n", "record")]
         assert run.get_cells("r2", "n") == {"record": b"1"}
         assert run.get_whole_context("r2") == {"k": b"3"}
 
@@ -136,12 +135,16 @@ class TestJournal:
     def test_a_journal_is_read_on_from_any_of_its_numbers(self, run: LocalDatabase) -> None:
         run.insert_run(header("r2"), 10.0)
         for number in range(1, 6):
-            run.append_journal("r", f"n{number}", "record")
-            run.append_journal("r2", "other", "failed:1")
-        assert run.get_journal("r", 0, 2) == [(1, "n1", "record"), (2, "n2", "record")]
-        assert [row[0] for row in run.get_journal("r", 2, 9)] == [3, 4, 5]
-        assert run.get_journal("r", 5, 9) == []
-        assert run.get_journal("r", 99, 9) == []
+            run.insert_cell("r", f"n{number}", "record", b"1")
+            run.insert_cell("r", f"n{number}", "input", b"2")
+            run.insert_cell("r2", f"other{number}", "failed:1", b"3")
+        first = run.get_journal("r", 0, 2)
+        assert [row[1:] for row in first] == [("n1", "record"), ("n2", "record")]
+        rest = run.get_journal("r", first[-1][0], 9)
+        assert [row[1] for row in rest] == ["n3", "n4", "n5"]
+        assert run.get_journal("r", rest[-1][0], 9) == []
+        assert run.get_journal("r", 999, 9) == []
+        assert len(run.get_journal("r2", 0, 9)) == 5
 
 
 class TestCellsAndSets:

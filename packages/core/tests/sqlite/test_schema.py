@@ -10,6 +10,7 @@ import pytest
 from flowcraft.sqlite import SqliteSettings, schema
 from flowcraft.sqlite.tables import SqliteTables
 from flowcraft.sqlite.writer import open_file
+from flowcraft.status import RunHeader
 
 
 @pytest.fixture
@@ -90,12 +91,16 @@ def test_no_step_of_a_worker_reads_a_whole_table(path: str) -> None:
     try:
         connection.set_trace_callback(heard.append)
         tables = SqliteTables(connection)
+        tables.insert_run(RunHeader(run_id="r", blueprint_id="b", blueprint_hash="h"), 1.0)
+        tables.begin()
         tables.get_run("r")
         tables.child_ids("r")
         tables.get_cells("r", "k")
         tables.get_cell("r", "k", "n")
         tables.get_members("r", "k")
         tables.insert_member("r", "k", "e", True, None)
+        tables.put_member("r", "k", "e", True, None)
+        tables.get_journal("r", 1, 9)
         tables.get_context("r", ["k"])
         tables.take_jobs(1.0, 9, 2.0)
         tables.next_job_at()

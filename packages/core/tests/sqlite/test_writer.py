@@ -171,6 +171,31 @@ async def test_a_lock_of_another_program_is_waited_for(backend: SqliteBackend, p
         other.close()
 
 
+async def test_what_only_reads_waits_for_no_lock_and_keeps_nobody_waiting(
+    backend: SqliteBackend, path: str
+) -> None:
+    await backend.transact(put("k"))
+    other = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("UPDATE coordination SET value = 'new'")
+        read = await backend.transact(lambda db: db.get_key("k"), only_reads=True)
+        assert read == ("v", None)
+        other.execute("COMMIT")
+
+        def while_it_reads(db: Any) -> object:
+            found = db.get_key("k")
+            other.execute("UPDATE coordination SET value = 'newer'")
+            return found
+
+        assert await backend.transact(while_it_reads, only_reads=True) == ("new", None)
+        assert await backend.transact(lambda db: db.get_key("k"), only_reads=True) == (
+            "newer", None,
+        )  # fmt: skip
+    finally:
+        other.close()
+
+
 async def test_a_lock_that_stays_is_an_error_and_costs_nothing_else(
     open_backend: Any, path: str
 ) -> None:

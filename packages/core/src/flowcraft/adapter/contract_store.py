@@ -113,12 +113,16 @@ class ContractStore(RunStore):
             value = await self._cell.get(run_id, key, name)
             if value is not None:
                 peeked[key, name] = value
-        context = {}
-        if load.context:
+        context: Mapping[str, bytes] = {}
+        if load.context is None:
+            context = await self.context(run_id)
+        elif load.context:
+            read = {}
             found = self._create_context(run_id)
             for key in load.context:
                 if await found.has(key):
-                    context[key] = stored(await found.get(key))
+                    read[key] = stored(await found.get(key))
+            context = read
         winner = cells.get(WINNER)
         lease = await self._lease(run_id, load.key) if load.key else None
         return Loaded(

@@ -7,8 +7,6 @@ its own count back, so that drains and an unreachable store are held against nob
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from flowcraft.engine.cells import HANDED_BACK, STARTED
@@ -31,20 +29,30 @@ class Deliveries:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    @asynccontextmanager
-    async def enter(self, move: Move) -> AsyncIterator[None]:
-        """Be at the code of an activation: alone, if a worker may have died of it twice.
+    async def enter(self, move: Move) -> None:
+        """Begin with the code of an activation: alone, if a worker may have died of it twice.
+
+        Whoever began leaves.
 
         Raises:
             AttemptError: It was delivered too often.
             BeatenError: Another worker recorded it.
             RunOverError: The run ended meanwhile.
         """
+        if not move.is_counted:
+            await self._parts.gate.enter(alone=False)
+            return
         counted = _counted(move)
-        async with self._parts.gate.enter(alone=move.is_counted and counted > 0):
-            if move.is_counted:
-                await self._count(move, counted)
-            yield
+        await self._parts.gate.enter(alone=counted > 0)
+        try:
+            await self._count(move, counted)
+        except BaseException:
+            self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Be done with the code of an activation."""
+        self._parts.gate.leave()
 
     async def _count(self, move: Move, counted: int) -> None:
         if counted >= self._parts.options.max_deliveries:

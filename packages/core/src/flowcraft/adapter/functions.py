@@ -69,13 +69,23 @@ class Functions:
         if implementation is None:
             raise await self._missing(move)
         move.input = await parts.reader.input_of(move)
-        if implementation.mode == "process":
-            # Before the delivery is counted: while it waits for a process, no code begins.
-            room = parts.options.processes.room()
-            async with room as run_in_process, self._deliveries.enter(move):
-                return await self._call(move, implementation, run_in_process)
-        async with self._deliveries.enter(move):
-            return await self._call(move, implementation)
+        if implementation.mode != "process":
+            return await self._counted(move, implementation)
+        # Before the delivery is counted: while it waits for a process, no code begins.
+        async with parts.options.processes.room() as run_in_process:
+            return await self._counted(move, implementation, run_in_process)
+
+    async def _counted(
+        self,
+        move: Move,
+        implementation: NodeImplementation,
+        run_in_process: RunInProcess | None = None,
+    ) -> Performed:
+        await self._deliveries.enter(move)
+        try:
+            return await self._call(move, implementation, run_in_process)
+        finally:
+            self._deliveries.leave()
 
     async def _call(
         self,
@@ -134,17 +144,12 @@ class Functions:
     ) -> Performed:
         """Run code of the node: within its timeout, cancelled with its run, its errors caught."""
         what = f"output of node {move.activation.node!r}"
-        timeout_ms = move.config.timeout_ms
-        limit = asyncio.timeout(timeout_ms / 1000 if timeout_ms is not None else None)
         leave = self._parts.running.enter(move.run.run_id)
         NODE.set(move.activation.node)
         is_cancelled = False
         try:
             try:
-                async with limit:
-                    result = await call()
-                if limit.expired():
-                    raise TimeoutError  # the node made nothing of being cancelled
+                result = await _in_time(move, call)
             finally:
                 NODE.set("")
                 is_cancelled = leave()
@@ -165,12 +170,7 @@ class Functions:
             move.writes.clear()
             if is_cancelled:
                 raise RunOverError from error
-            if isinstance(error, TimeoutError) and limit.expired():
-                late = NodeTimeoutError(
-                    f"node {move.activation.node!r} took longer than {timeout_ms:g} ms"
-                )
-                raise AttemptError(late, is_retryable=True) from error
-            retry = implementation.should_retry(error)
+            retry = isinstance(error, NodeTimeoutError) or implementation.should_retry(error)
             raise AttemptError(error, is_retryable=retry) from error
 
     async def _missing(self, move: Move) -> Exception:
@@ -235,6 +235,26 @@ class Functions:
             check_key(str(output_key))
             move.writes[str(output_key)] = reference
         return Performed(reference, items=count, gathered=scatter)
+
+
+async def _in_time(move: Move, call: Callable[[], Awaitable[NodeResult[Any]]]) -> NodeResult[Any]:
+    """Run code of the node within its timeout, if it has one."""
+    timeout_ms = move.config.timeout_ms
+    if timeout_ms is None:
+        return await call()
+    limit = asyncio.timeout(timeout_ms / 1000)
+    try:
+        async with limit:
+            result = await call()
+        if limit.expired():
+            raise TimeoutError  # the node made nothing of being cancelled
+    except TimeoutError as error:
+        if not limit.expired():
+            raise  # the node's own
+        raise NodeTimeoutError(
+            f"node {move.activation.node!r} took longer than {timeout_ms:g} ms"
+        ) from error
+    return result
 
 
 def _is_last(move: Move) -> bool:

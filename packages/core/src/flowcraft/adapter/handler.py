@@ -87,7 +87,8 @@ class Handler:
             return await self._bury(delivery, f"no run {job.run_id!r}")
         run, loaded = found
         if run.header.is_over or await self._is_late(run):
-            await self._parts.runs.announce(run.run_id)
+            if not run.header.is_announced:
+                await self._parts.runs.announce(run.run_id)
             return "ack"
         if not job.node_id:
             await self._parts.runs.await_deadline(run)
@@ -201,9 +202,8 @@ class Handler:
             goes_on = left > 0 and parts.clock.monotonic() < until
             ack = delivery if delivery.handle is not None else None
             moved = await self._mover.move(move, hold=int(goes_on), ack=ack)
-            if moved.is_over:
+            if moved.is_over and moved.answer == "ack":
                 await parts.runs.announce(run.run_id)
-                return "ack"
             if moved.next is None:
                 return moved.answer
             left -= 1

@@ -87,7 +87,7 @@ class Mover:
 
     async def _move(self, move: Move, *, hold: int, ack: Delivery | None) -> Moved:
         try:
-            if await self._is_early(move):
+            if move.attempt > 1 and await self._is_early(move):
                 return Moved()
             outcome = await self._outcome(move)
             if outcome is None:
@@ -131,8 +131,6 @@ class Mover:
 
     async def _is_early(self, move: Move) -> bool:
         """Whether the attempt must wait still; then a job is sent for when it need not."""
-        if move.attempt == 1:
-            return False
         failed = decode_failed(move.loaded.cells[f"{FAILED}{move.attempt - 1}"])
         wait = failed.not_before - self._parts.clock.now()
         if wait <= 0:
@@ -190,9 +188,8 @@ class Mover:
         )
         if followed.lost is not None:
             return _beaten_by(move, followed.lost.via)
-        if followed.is_over:
-            return Moved(is_over=True)
-        return Moved("acked" if followed.is_acked else "ack", followed.held)
+        answer: Answer = "acked" if followed.is_acked else "ack"
+        return Moved(answer, followed.held, is_over=followed.is_over)
 
 
 def beaten(move: Move, standing: bytes) -> Moved:

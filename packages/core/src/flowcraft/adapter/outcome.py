@@ -84,9 +84,10 @@ class Outcomes:
             winner=_winner(move),
             items=items,
             gathered=gathered,
+            taken=move.node.always_takes or (),
             at=self._clock.now(),
         )
-        if not move.is_item:
+        if move.node.always_takes is None and move.node.plan.kind != "scatter":
             record = await self._with_edges(move, record, output, action)
         return record, self._commit(move, record)
 
@@ -94,8 +95,6 @@ class Outcomes:
         self, move: Move, record: Record, output: bytes, action: str | None
     ) -> Record:
         plan, activation = move.run.program.plan, move.activation
-        if move.kind == "scatter":
-            return record
         evaluator: Evaluator | None = None
         if move.node.conditions or move.node.transforms:
             evaluator = await self.evaluator(move, output, action)

@@ -7,7 +7,7 @@ used; elsewhere `compose_transition` does the same in several calls, in the prot
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from flowcraft.adapter.batcher import Batcher
 from flowcraft.engine.activation import END, is_lanes_key
@@ -24,10 +24,25 @@ from flowcraft.ports.store import (
     Propagation,
     RunStore,
 )
-from flowcraft.ports.transition import Target, Transition, TransitionResult, is_direct, job_for
+from flowcraft.ports.transition import (
+    Beginning,
+    Target,
+    Transition,
+    TransitionResult,
+    is_direct,
+    job_for,
+)
 from flowcraft.status import RunHeader
 
-Fused = Callable[[Sequence[Transition]], Awaitable[Sequence[TransitionResult]]]
+
+class Fused(Protocol):
+    """What a backend can do in one step because its queue and store are one."""
+
+    async def transition(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
+        """Do each transition whole."""
+
+    async def begin(self, beginnings: Sequence[Beginning]) -> Sequence[RunHeader]:
+        """Create runs that do not exist and send their first jobs; the header that then stands."""
 
 
 class Ports:
@@ -43,7 +58,10 @@ class Ports:
         self.send: Batcher[Outgoing, None] = Batcher(_each_none(queue.send))
         self.ack: Batcher[Delivery, None] = Batcher(_each_none(queue.ack))
         self._fused: Batcher[Transition, TransitionResult] | None = (
-            Batcher(fused) if fused is not None else None
+            Batcher(fused.transition) if fused is not None else None
+        )
+        self.begin: Batcher[Beginning, RunHeader] | None = (
+            Batcher(fused.begin) if fused is not None else None
         )
 
     async def transition(self, wanted: Transition) -> TransitionResult:

@@ -30,7 +30,7 @@ from flowcraft.engine.record import (
 from flowcraft.errors import NoOutputError, RunError
 from flowcraft.execution.move import Move, RunView
 from flowcraft.expressions import MISSING
-from flowcraft.ports.store import Load
+from flowcraft.ports.store import Load, Loaded
 
 PAGE = 500
 """How many items of a batch are read at once."""
@@ -154,8 +154,15 @@ class Reader:
             data = await self.peek(run.run_id, activation.key, RECORD)
         return b"null"
 
-    async def last_output(self, run: RunView, node: str) -> tuple[bool, bytes]:
+    async def last_output(
+        self, run: RunView, node: str, loaded: Loaded | None = None
+    ) -> tuple[bool, bytes]:
         """Whether a node ran, and its stored output; of a loop the last evaluation's.
+
+        Args:
+            run: The run, which has ended.
+            node: The node.
+            loaded: Records of the run that were read since then.
 
         Returns:
             False for a skipped node.
@@ -163,7 +170,9 @@ class Reader:
         activation = await self._located(run, outside_place(run.program.plan, node))
         if activation is None:
             return False, b"null"
-        data = await self.peek(run.run_id, activation.key, RECORD)
+        data = loaded.peeked.get((activation.key, RECORD)) if loaded is not None else None
+        if data is None:
+            data = await self.peek(run.run_id, activation.key, RECORD)
         ran = data is not None and decode_record(data).outcome != "skipped"
         return ran, await self.output_of(run, activation, data)
 

@@ -9,7 +9,9 @@ from flowcraft import values
 from flowcraft.adapter.adoption import going_on
 from flowcraft.adapter.parts import Parts
 from flowcraft.engine.activation import Activation, parse_activation
+from flowcraft.engine.cells import RECORD
 from flowcraft.engine.names import input_candidates, walk_path
+from flowcraft.engine.program import Program
 from flowcraft.engine.record import ErrorInfo
 from flowcraft.errors import RunDeadlineError, RunError, UnknownRunError
 from flowcraft.execution.adoption import check_retry
@@ -17,8 +19,8 @@ from flowcraft.execution.limits import check_key, deadline_at, split_errors
 from flowcraft.execution.move import RunView
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Outgoing
-from flowcraft.ports.store import End, NewRun
-from flowcraft.ports.transition import job_for
+from flowcraft.ports.store import End, Load, Loaded, NewRun
+from flowcraft.ports.transition import Beginning, job_for
 from flowcraft.status import FinalStatus, ParentReference, RunHeader, RunResult, Status
 
 Publish = Callable[[str, RunResult], Awaitable[None]]
@@ -39,13 +41,39 @@ class Runs:
         Raises:
             ValueNotStorableError: The payload is not strict JSON.
         """
+        return await self._create(self._new_run(header, payload))
+
+    async def begin(self, header: RunHeader, payload: Any, program: Program) -> RunHeader:
+        """Create a run and start it, or find the one that has its id.
+
+        Whoever created a run that is found may have died before it was started, so the same
+        submission starts it again; not where both are one step.
+
+        Raises:
+            ValueNotStorableError: The payload is not strict JSON.
+        """
+        ports = self._parts.ports
+        run = RunView.of(header, program)
+        jobs = [Outgoing(job_for(run.job, start)) for start in program.plan.starts]
+        left = 0.0
+        if header.deadline_at is not None:
+            left = max(0.0, header.deadline_at - header.created_at)
+            jobs.append(Outgoing(run.job, left))
+        if ports.begin is not None and left <= ports.queue.longest_delay_seconds:
+            return await ports.begin(Beginning(self._new_run(header, payload), jobs))
+        standing = await self.create(header, payload)
+        if standing.fingerprint == header.fingerprint:
+            await self.start(header.run_id)
+        return standing
+
+    def _new_run(self, header: RunHeader, payload: Any) -> NewRun:
         encoded = self._encode(header, payload)
         context: dict[str, bytes] = {}
         if isinstance(payload, Mapping):
             for key, value in payload.items():
                 check_key(key)
                 context[key] = values.encode(value, what=f"context key {key!r}")
-        return await self._create(NewRun(header=header, payload=encoded, context=context))
+        return NewRun(header=header, payload=encoded, context=context)
 
     def _encode(self, header: RunHeader, payload: Any) -> bytes:
         what = f"payload of run {header.run_id!r}"
@@ -179,7 +207,8 @@ class Runs:
         header = await self._parts.ports.finish(End(run_id, "cancelled", None, now))
         if header is None:
             return None
-        await self.announce(run_id)
+        if not header.is_announced:
+            await self.announce(run_id)
         return header.status
 
     async def purge(self, run_id: str) -> bool:
@@ -252,23 +281,33 @@ class Runs:
 
     # -- results
 
-    async def result_of(self, run_id: str) -> RunResult:
+    async def result_of(self, run_id: str, header: RunHeader | None = None) -> RunResult:
         """Read the result of an ended run from its records, which no longer change.
+
+        Args:
+            run_id: The run.
+            header: What it says of itself, if that was read since it ended.
 
         Raises:
             UnknownRunError: It is gone.
         """
         ports = self._parts.ports
-        (header,) = await ports.store.headers([run_id])
+        if header is None:
+            (header,) = await ports.store.headers([run_id])
         if header is None:
             raise UnknownRunError(f"no run {run_id!r}")
         status: FinalStatus = header.status if header.is_over else "failed"  # type: ignore[assignment]
         output = None
         if status == "completed":
             # Only here: a run may have failed because its blueprint cannot be read.
-            program = await self._parts.programs.get(header.blueprint_hash)
-            output = await self._output(RunView.of(header, program))
-        stored, errors = split_errors(await ports.store.context(run_id))
+            run = RunView.of(header, await self._parts.programs.get(header.blueprint_hash))
+            peeks = tuple((sink, RECORD) for sink in run.program.plan.sinks)
+            loaded = await ports.load(Load(run_id, "", peeks, context=None))
+            output = await self._output(run, loaded)
+            whole = loaded.context
+        else:
+            whole = await ports.store.context(run_id)
+        stored, errors = split_errors(whole)
         context = {key: await self._plain(run_id, value) for key, value in stored.items()}
         if header.error is not None:
             errors.append(header.error)
@@ -309,11 +348,11 @@ class Runs:
             run_id = await self.child_of(run_id, subflow)
         return run_id, node_id
 
-    async def _output(self, run: RunView) -> Any:
+    async def _output(self, run: RunView, loaded: Loaded) -> Any:
         sinks = run.program.plan.sinks
         found: dict[str, Any] = {}
         for sink in sinks:
-            ran, stored = await self._parts.reader.last_output(run, sink)
+            ran, stored = await self._parts.reader.last_output(run, sink, loaded)
             if ran or len(sinks) == 1:
                 found[sink] = await self._plain(run.run_id, stored)
         return found.get(sinks[0]) if len(sinks) == 1 else found

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 
 class SoloGate:
@@ -16,9 +14,8 @@ class SoloGate:
         self._waiting_alone = 0
         self._changed: list[asyncio.Future[None]] = []
 
-    @asynccontextmanager
-    async def enter(self, *, alone: bool) -> AsyncIterator[None]:
-        """Be inside, with others or alone."""
+    async def enter(self, *, alone: bool) -> None:
+        """Go inside, with others or alone; whoever is inside leaves."""
         if alone:
             self._waiting_alone += 1
             try:
@@ -31,16 +28,16 @@ class SoloGate:
             while self._alone or self._waiting_alone:
                 await self._change()
         self._inside += 1
-        try:
-            yield
-        finally:
-            self._inside -= 1
-            self._alone = False
-            if self._changed:
-                waiting, self._changed = self._changed, []
-                for future in waiting:
-                    if not future.done():
-                        future.set_result(None)
+
+    def leave(self) -> None:
+        """Let in those who wait."""
+        self._inside -= 1
+        self._alone = False
+        if self._changed:
+            waiting, self._changed = self._changed, []
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
 
     async def _change(self) -> None:
         future = asyncio.get_running_loop().create_future()

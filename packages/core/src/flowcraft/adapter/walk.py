@@ -43,7 +43,8 @@ class Followed:
         held: A ready target for the worker to run itself, not yet sent.
         lost: The record that another worker wrote first, if the first one was not written.
         is_over: Whether the run has ended, or is gone.
-        is_acked: Whether the message went with the last step.
+        is_acked: Whether the message went with the last step. It stays where the run ended and
+            nobody has announced it.
     """
 
     held: Target | None = None
@@ -157,7 +158,7 @@ class Walker:
             first = False
             done.is_acked = result.is_acked
             if result.is_over or await self._end_follows(run, follows):
-                return Followed(is_over=True)
+                return Followed(is_over=True, is_acked=result.is_acked)
             pending = [*result.held, *result.skips]
             while pending:
                 target = pending.pop()

@@ -44,8 +44,8 @@ class RunHandle:
             RunNotFinishedError: It had not ended in time.
         """
         adapter = await self._connect()
-        await wait_for_end(adapter, self.run_id, timeout_seconds=timeout)
-        return await adapter.runs.result_of(self.run_id)
+        header = await wait_for_end(adapter, self.run_id, timeout_seconds=timeout)
+        return await adapter.runs.result_of(self.run_id, header)
 
     async def output(self, node_id: str, scope: str = "") -> Any:
         """Read the output of a node that is over, whether or not the run is.

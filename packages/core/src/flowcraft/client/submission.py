@@ -77,10 +77,9 @@ class Submitter:
             fingerprint=fingerprint(program, payload),
         )
         await self._store(programs)
-        standing = await self._adapter.runs.create(header, payload)
+        standing = await self._adapter.runs.begin(header, payload, program)
         if standing.fingerprint != header.fingerprint:
             raise IdempotencyConflictError(_conflict(standing, header, idempotency_key))
-        await self._adapter.runs.start(run_id)
         return run_id
 
     def _run_id(self, run_id: str | None, idempotency_key: str | None) -> str:

@@ -13,10 +13,14 @@ from flowcraft.status import RunHeader
 
 POLL_SECONDS = 0.5
 """How often to look where news come by themselves, in case one was missed."""
-APART_SECONDS = 0.02
+APART_SECONDS = 0.005
 """How far apart two looks are, however much news there is: most of it is of other runs."""
+FIRST_APART_SECONDS = 0.0005
+"""The same at first, doubled with each look: many a run ends at once."""
 LARGEST_SHARE = 0.2
 """Of the time, that looking at many runs may take."""
+FEW = 50
+"""So many runs are looked at in no time, even if the look had to wait for its turn."""
 FIRST_LOOK_SECONDS = 0.05
 LONGEST_LOOK_SECONDS = 1.0
 BACK_OFF = 1.5
@@ -48,14 +52,16 @@ class News:
         Args:
             since: The mark.
             seconds: The longest wait.
-            apart: How long to wait however much news there is.
+            apart: How long to wait in all, however much news there is.
         """
         if self._waker is None:
             await self._clock.sleep(max(seconds, 0.0))
             return
+        began = self._clock.monotonic()
         if self._waker.wakes == since:
             await self._waker.wait(seconds)
-        await self._clock.sleep(max(0.0, min(apart, seconds)))
+        waited = self._clock.monotonic() - began
+        await self._clock.sleep(max(0.0, min(apart, seconds) - waited))
 
 
 async def header_of(adapter: BaseDistributedAdapter, run_id: str) -> RunHeader:
@@ -86,15 +92,16 @@ async def wait_for_end(
         RunError: The timeout is no number.
     """
     async with aclosing(ends(adapter, [run_id], timeout_seconds=timeout_seconds)) as found:
-        return await anext(found)
+        (header,) = await anext(found)
+        return header
 
 
 async def ends(
     adapter: BaseDistributedAdapter, run_ids: Iterable[str], *, timeout_seconds: float | None
-) -> AsyncGenerator[RunHeader, None]:
-    """Wait for many runs at once; give each once, in the order of their ends.
+) -> AsyncGenerator[list[RunHeader], None]:
+    """Wait for many runs at once; give each once, those that ended between two looks together.
 
-    Of runs that end between two looks the order is that of the clocks of their workers.
+    Their order is that of their ends, by the clocks of their workers.
 
     Raises:
         UnknownRunError: No such run, or it was purged meanwhile.
@@ -108,7 +115,7 @@ async def ends(
         )
     clock, news = adapter.options.runtime_options.clock, News(adapter)
     began = clock.monotonic()
-    look_seconds = FIRST_LOOK_SECONDS
+    look_seconds, apart_seconds = FIRST_LOOK_SECONDS, FIRST_APART_SECONDS
     left = timeout_seconds if timeout_seconds is not None else math.inf
     pending = list(dict.fromkeys(run_ids))
     while pending:
@@ -116,18 +123,21 @@ async def ends(
         headers = await _headers(adapter, pending)
         took = clock.monotonic() - looked
         pending = [header.run_id for header in headers if not header.is_over]
-        for header in sorted((one for one in headers if one.is_over), key=_ended_at):
-            yield header
+        if len(pending) < len(headers):
+            yield sorted((header for header in headers if header.is_over), key=_ended_at)
         if not pending:
             return
         if left <= 0:
             raise RunNotFinishedError(_late(pending, timeout_seconds))
         longest = POLL_SECONDS if news.comes_by_itself else look_seconds
-        apart = max(APART_SECONDS, took / LARGEST_SHARE)
+        apart = apart_seconds
+        if len(headers) > FEW:
+            apart = max(apart, took / LARGEST_SHARE)
         await news.wait(mark, min(left, max(longest, apart)), apart=apart)
         if timeout_seconds is not None:
             left = timeout_seconds - (clock.monotonic() - began)
         look_seconds = min(look_seconds * BACK_OFF, LONGEST_LOOK_SECONDS)
+        apart_seconds = min(apart_seconds * 2, APART_SECONDS)
 
 
 def _is_number(value: object) -> bool:

@@ -38,4 +38,10 @@ HANDED_BACK = "back:"
 WINNER = "winner"
 """The edge that started an `any` join."""
 
+
+def is_told(name: str) -> bool:
+    """Whether the journal of a run tells of such cells: records and failed attempts."""
+    return name == RECORD or name.startswith(FAILED)
+
+
 SINGLE_CELLS = (RECORD, OPEN, SIGNAL, EARLY, CLAIM, DUE, INPUT, MISSING, LAST, PAYLOAD, WINNER)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flowcraft.blueprint.model import NodeConfig
+from flowcraft.blueprint.model import NodeConfig, NodeKind
 from flowcraft.engine.activation import RUN, Activation, item_index, outer_scope, signal_key
 from flowcraft.engine.cells import CLAIM, EARLY, FAILED, PAYLOAD, RECORD
 from flowcraft.engine.names import Candidate, input_candidates, output_place
@@ -79,7 +79,7 @@ class Move:
         return self.node.plan.kind == "scatter" and item_index(self.activation.scope) is not None
 
 
-BUILT_IN_KINDS = {
+BUILT_IN_KINDS: dict[str, NodeKind] = {
     "wait": "wait", "webhook": "webhook", "sleep": "sleep", "subflow": "subflow", "join": "join",
 }  # fmt: skip
 
@@ -102,7 +102,7 @@ def new_move(
     uses, kind, params, config = node.uses, plan.kind, plan.node.params, plan.node.config
     if kind == "scatter" and item_index(activation.scope) is not None:
         uses = node.worker_uses
-        kind = BUILT_IN_KINDS.get(uses, "function")  # type: ignore[assignment]
+        kind = BUILT_IN_KINDS.get(uses, "function")
         params = plan.node.params.get("workerParams") or {}
     move = Move(
         run, activation, node, uses, kind, params, config, loaded, via, token, is_counted,
@@ -123,16 +123,21 @@ def load_for(program: Program, run_id: str, activation: Activation) -> Load:
         peeks.append((RUN, PAYLOAD))
     if plan.kind == "gather" and plan.scatter is not None:
         peeks.append((plan.scatter + activation.scope, RECORD))
-    if plan.kind == "scatter" and item_index(activation.scope) is not None:
+    kind, params = plan.kind, plan.node.params
+    groups: list[tuple[Candidate, ...]]
+    if kind == "scatter" and item_index(activation.scope) is not None:
+        # An item reads nothing that the scatter reads: that would be the whole list, each time.
         peeks.append((plan.id + outer_scope(activation.scope), RECORD))
-    if plan.kind in ("wait", "webhook", "scatter"):
+        kind = BUILT_IN_KINDS.get(node.worker_uses, "function")
+        params = params.get("workerParams") or {}
+        groups = []
+    else:
+        groups = [*(node.inputs or {}).values(), *node.reads.values()]
+    if kind in ("wait", "webhook"):
         for node_id in (plan.id, ""):
             peeks += [(signal_key(node_id), EARLY), (signal_key(node_id), CLAIM)]
-    groups: list[tuple[Candidate, ...]] = [*(node.inputs or {}).values(), *node.reads.values()]
-    if plan.kind == "subflow":
-        groups += subflow_inputs(program, plan.node.params).values()
-    elif plan.kind == "scatter":
-        groups += subflow_inputs(program, plan.node.params.get("workerParams") or {}).values()
+    if kind == "subflow":
+        groups += subflow_inputs(program, params).values()
     for group in groups:
         for candidate in group:
             if candidate.key is not None:

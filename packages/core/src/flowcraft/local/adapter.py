@@ -41,9 +41,12 @@ class LocalAdapter(BaseDistributedAdapter):
         largest_value: int | None,
     ) -> None:
         clock = runtime_options.clock
-        store = LocalStore(transact, clock, first_sweep_seconds=lease_seconds)
+        publishes = type(self).publish_final_result is not LocalAdapter.publish_final_result
+        store = LocalStore(
+            transact, clock, first_sweep_seconds=lease_seconds, announces=not publishes
+        )
         queue = LocalQueue(transact, clock, waker, lease_seconds=lease_seconds)
-        self._native = NativePorts(store, queue, store.transition, largest_value)
+        self._native = NativePorts(store, queue, store, largest_value)
         self._transact = transact
         self.waker = waker
         coordination = LocalCoordinationStore(transact, clock)

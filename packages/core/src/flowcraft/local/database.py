@@ -88,12 +88,16 @@ class LocalDatabase(ABC):
         """Write a cell if it is absent. Whether it was."""
 
     @abstractmethod
-    def append_journal(self, run_id: str, key: str, name: str) -> None:
-        """Note that a cell was written, after all that was noted of its run before."""
-
-    @abstractmethod
     def get_journal(self, run_id: str, after: int, limit: int) -> Sequence[tuple[int, str, str]]:
-        """Number, key and name of the cells noted after a number; numbers begin with 1."""
+        """Number, key and name of cells that are told, in the order in which they were written.
+
+        Numbers are above 0 and grow within a run, with gaps.
+
+        Args:
+            run_id: The run.
+            after: Only cells with a greater number.
+            limit: How many at most.
+        """
 
     @abstractmethod
     def get_members(self, run_id: str, key: str) -> Iterable[tuple[str, bool, bytes | None]]: ...
@@ -102,7 +106,16 @@ class LocalDatabase(ABC):
     def insert_member(
         self, run_id: str, key: str, member: str, taken: bool, value: bytes | None
     ) -> tuple[int, int]:
-        """Add a member if it is absent; the size of the set and how many were taken."""
+        """Add a member if it is absent; the size of the set and how many were taken.
+
+        Not to be asked of a set to which `put_member` adds more than two.
+        """
+
+    @abstractmethod
+    def put_member(
+        self, run_id: str, key: str, member: str, taken: bool, value: bytes | None
+    ) -> None:
+        """Add a member if it is absent, to a set whose size makes no difference."""
 
     # -- context
 
@@ -200,6 +213,13 @@ class LocalDatabase(ABC):
 
 
 class Transactor(Protocol):
-    """Runs a function over the database as one atomic step."""
+    """Runs a function over the database as one atomic step.
 
-    async def __call__(self, step: Callable[[LocalDatabase], T], /) -> T: ...
+    Args:
+        step: The function.
+        only_reads: Whether it writes nothing, so that it need keep nobody from writing.
+    """
+
+    async def __call__(
+        self, step: Callable[[LocalDatabase], T], /, *, only_reads: bool = False
+    ) -> T: ...

@@ -125,4 +125,4 @@ class LocalQueue(JobQueue):
 
     async def depth(self) -> int | None:
         now = self._clock.now()
-        return await self._transact(lambda db: db.count_jobs(now))
+        return await self._transact(lambda db: db.count_jobs(now), only_reads=True)

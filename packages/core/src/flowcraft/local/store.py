@@ -6,14 +6,15 @@ the place where the meaning of the ports is spelt out once in Python.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from flowcraft.clock import Clock
 from flowcraft.engine.activation import END, RUN, is_lanes_key
-from flowcraft.engine.cells import FAILED, PAYLOAD, RECORD, WINNER
-from flowcraft.engine.consequences import Arrival, decide
+from flowcraft.engine.cells import PAYLOAD, RECORD, WINNER
+from flowcraft.engine.consequences import Arrival, Decision, decide
 from flowcraft.errors import RunError
 from flowcraft.local.database import LocalDatabase, TimerRow, Transactor
 from flowcraft.ports.contract import decode_job, encode_job
@@ -34,8 +35,17 @@ from flowcraft.ports.store import (
     Stalled,
     Timer,
 )
-from flowcraft.ports.transition import Target, Transition, TransitionResult, is_direct, job_for
+from flowcraft.ports.transition import (
+    Beginning,
+    Target,
+    Transition,
+    TransitionResult,
+    is_direct,
+    job_for,
+)
 from flowcraft.status import ListedStatus, RunHeader
+
+T = TypeVar("T")
 
 EXPIRED_KEYS_PER_SWEEP = 1000
 JOURNAL_BYTES = 1_000_000
@@ -45,20 +55,41 @@ UNSEEN_SWEEPS = 10
 
 
 class LocalStore(RunStore):
-    """The run store, and whole transitions, over an embedded database."""
+    """The run store, and whole transitions, over an embedded database.
 
-    def __init__(self, transact: Transactor, clock: Clock, *, first_sweep_seconds: float) -> None:
+    Args:
+        transact: Runs a function over the database as one atomic step.
+        clock: Tells the time.
+        first_sweep_seconds: How long a new run is left alone by the sweeper.
+        announces: Whether the end of a run that has neither parent nor children is announced
+            by being written, because whoever waits for it reads the header.
+    """
+
+    def __init__(
+        self,
+        transact: Transactor,
+        clock: Clock,
+        *,
+        first_sweep_seconds: float,
+        announces: bool = False,
+    ) -> None:
         self._transact = transact
         self._clock = clock
+        self._announces = announces
         self._first_sweep_seconds = first_sweep_seconds
         self._longest_unseen_seconds = UNSEEN_SWEEPS * first_sweep_seconds
 
+    async def _read(self, step: Callable[[LocalDatabase], T]) -> T:
+        return await self._transact(step, only_reads=True)
+
     async def load(self, loads: Sequence[Load]) -> Sequence[Loaded]:
-        return await self._transact(lambda db: [load(db, one) for one in loads])
+        return await self._read(lambda db: [load(db, one) for one in loads])
 
     async def commit(self, commits: Sequence[Commit]) -> Sequence[CommitResult]:
-        at = self._clock.now()
-        return await self._transact(lambda db: [commit(db, one, at) for one in commits])
+        at, announces = self._clock.now(), self._announces
+        return await self._transact(
+            lambda db: [commit(db, one, at, announces=announces) for one in commits]
+        )
 
     async def propagate(
         self, propagations: Sequence[Propagation]
@@ -66,24 +97,38 @@ class LocalStore(RunStore):
         return await self._transact(lambda db: [propagate(db, one) for one in propagations])
 
     async def finish(self, ends: Sequence[End]) -> Sequence[RunHeader | None]:
-        return await self._transact(lambda db: [finish(db, one) for one in ends])
+        announces = self._announces
+        return await self._transact(
+            lambda db: [finish(db, one, announces=announces) for one in ends]
+        )
 
     async def transition(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
         """Do each transition whole, in one atomic step."""
-        return await self._transact(lambda db: [transition(db, one) for one in transitions])
+        announces = self._announces
+        return await self._transact(
+            lambda db: [transition(db, one, announces=announces) for one in transitions]
+        )
 
     async def create(self, runs: Sequence[NewRun]) -> Sequence[RunHeader]:
         sweep_after = self._clock.now() + self._first_sweep_seconds
         return await self._transact(lambda db: [create(db, one, sweep_after) for one in runs])
 
+    async def begin(self, beginnings: Sequence[Beginning]) -> Sequence[RunHeader]:
+        """Create each run that does not exist together with its first jobs."""
+        now = self._clock.now()
+        sweep_after = now + self._first_sweep_seconds
+        return await self._transact(
+            lambda db: [begin(db, one, now, sweep_after) for one in beginnings]
+        )
+
     async def headers(self, run_ids: Sequence[str]) -> Sequence[RunHeader | None]:
-        return await self._transact(lambda db: [db.get_run(run_id) for run_id in run_ids])
+        return await self._read(lambda db: [db.get_run(run_id) for run_id in run_ids])
 
     async def context(self, run_id: str) -> Mapping[str, bytes]:
-        return await self._transact(lambda db: db.get_whole_context(run_id))
+        return await self._read(lambda db: db.get_whole_context(run_id))
 
     async def children(self, run_id: str) -> Sequence[str]:
-        return await self._transact(lambda db: db.child_ids(run_id))
+        return await self._read(lambda db: db.child_ids(run_id))
 
     async def list_runs(
         self,
@@ -93,11 +138,11 @@ class LocalStore(RunStore):
         before: Place | None,
         limit: int,
     ) -> Sequence[RunHeader]:
-        return await self._transact(lambda db: db.list_runs(status, blueprint_id, before, limit))
+        return await self._read(lambda db: db.list_runs(status, blueprint_id, before, limit))
 
     async def journal(self, run_id: str, after: str, limit: int) -> Journal:
         number = _number(after)
-        return await self._transact(lambda db: journal(db, run_id, number, limit))
+        return await self._read(lambda db: journal(db, run_id, number, limit))
 
     async def mark_announced(self, run_ids: Sequence[str]) -> None:
         def step(db: LocalDatabase) -> None:
@@ -109,7 +154,7 @@ class LocalStore(RunStore):
         await self._transact(step)
 
     async def expired(self, before: float, limit: int) -> Sequence[str]:
-        return await self._transact(lambda db: db.expired(before, limit))
+        return await self._read(lambda db: db.expired(before, limit))
 
     async def purge(self, run_ids: Sequence[str]) -> None:
         def step(db: LocalDatabase) -> None:
@@ -144,7 +189,7 @@ class LocalStore(RunStore):
             found = ((key, _lease(db, run_id, key)) for key in keys)
             return {key: lease for key, lease in found if lease is not None}
 
-        return await self._transact(step)
+        return await self._read(step)
 
     async def swept(self, until: Mapping[str, float]) -> None:
         now = self._clock.now()
@@ -171,7 +216,7 @@ class LocalStore(RunStore):
         await self._transact(step)
 
     async def due_timers(self, now: float, limit: int) -> Sequence[Timer]:
-        rows = await self._transact(lambda db: db.due_timers(now, limit))
+        rows = await self._read(lambda db: db.due_timers(now, limit))
         return [Timer(row.name, row.due_at, decode_job(row.job)) for row in rows]
 
     async def clear_timers(self, timers: Sequence[Timer]) -> None:
@@ -185,7 +230,7 @@ class LocalStore(RunStore):
         await self._transact(lambda db: db.put_blueprint(content_hash, blueprint))
 
     async def get_blueprint(self, content_hash: str) -> bytes | None:
-        return await self._transact(lambda db: db.get_blueprint(content_hash))
+        return await self._read(lambda db: db.get_blueprint(content_hash))
 
 
 def _swept_key(run_id: str) -> str:
@@ -230,14 +275,20 @@ def load(db: LocalDatabase, wanted: Load) -> Loaded:
     peeked = {
         peek: value for peek in wanted.peeks if (value := db.get_cell(run_id, *peek)) is not None
     }
-    context = db.get_context(run_id, wanted.context) if wanted.context else {}
+    context: Mapping[str, bytes] = {}
+    if wanted.context is None:
+        context = db.get_whole_context(run_id)
+    elif wanted.context:
+        context = db.get_context(run_id, wanted.context)
     return Loaded(
         header, cells, slots, arrived, winner.decode() if winner else None, peeked, context,
         _lease(db, run_id, wanted.key) if wanted.key else None,
     )  # fmt: skip
 
 
-def commit(db: LocalDatabase, wanted: Commit, at: float) -> CommitResult:
+def commit(
+    db: LocalDatabase, wanted: Commit, at: float, *, announces: bool = False
+) -> CommitResult:
     """Write a guarded cell, and all that goes with it, if the run is running."""
     run_id = wanted.run_id
     header = db.get_run(run_id)
@@ -250,15 +301,13 @@ def commit(db: LocalDatabase, wanted: Commit, at: float) -> CommitResult:
     guard = wanted.guard
     if not db.insert_cell(run_id, guard.key, guard.name, guard.value):
         return CommitResult(False, db.get_cell(run_id, guard.key, guard.name))
-    if guard.name == RECORD or guard.name.startswith(FAILED):
-        db.append_journal(run_id, guard.key, guard.name)
     for cell in wanted.cells:
         db.insert_cell(run_id, cell.key, cell.name, cell.value)
     for key, value in wanted.context.items():
         db.write_context(run_id, key, value)
     if wanted.ends is not None:
         status, error = wanted.ends
-        finish(db, End(run_id, status, error, at))
+        finish(db, End(run_id, status, error, at), announces=announces)
     return CommitResult(True)
 
 
@@ -301,13 +350,18 @@ def _arrive(db: LocalDatabase, run_id: str, arrival: Arrival) -> Arrived:
     return Arrived(members, taken, winner)
 
 
-def finish(db: LocalDatabase, wanted: End) -> RunHeader | None:
-    """Write the final status if none is."""
+def finish(db: LocalDatabase, wanted: End, *, announces: bool = False) -> RunHeader | None:
+    """Write the final status if none is, as announced where there is nobody to tell."""
     header = db.get_run(wanted.run_id)
     if header is None or header.is_over:
         return header
+    is_alone = header.parent is None and not db.child_ids(wanted.run_id)
     header = msgspec.structs.replace(
-        header, status=wanted.status, error=wanted.error, ended_at=wanted.at
+        header,
+        status=wanted.status,
+        error=wanted.error,
+        ended_at=wanted.at,
+        is_announced=announces and is_alone,
     )
     db.update_run(header)
     return header
@@ -326,16 +380,28 @@ def create(db: LocalDatabase, wanted: NewRun, sweep_after: float) -> RunHeader:
     return wanted.header
 
 
-def transition(db: LocalDatabase, wanted: Transition) -> TransitionResult:
+def begin(db: LocalDatabase, wanted: Beginning, now: float, sweep_after: float) -> RunHeader:
+    """Create a run if it does not exist, and send its first jobs."""
+    standing = db.get_run(wanted.run.header.run_id)
+    if standing is not None:
+        return standing
+    for outgoing in wanted.jobs:
+        db.insert_job(encode_job(outgoing.job), now + outgoing.delay_seconds)
+    return create(db, wanted.run, sweep_after)
+
+
+def transition(
+    db: LocalDatabase, wanted: Transition, *, announces: bool = False
+) -> TransitionResult:
     """Commit, propagate, send, end and acknowledge in one step."""
     committed: CommitResult | None = None
     run_id = wanted.run_id
     if wanted.commit is not None:
-        committed = commit(db, wanted.commit, wanted.at)
+        committed = commit(db, wanted.commit, wanted.at, announces=announces)
         if not committed.is_won:
             return TransitionResult(committed, is_over=committed.is_over)
         if wanted.commit.ends is not None:
-            return TransitionResult(committed, is_over=True)
+            return _over(db, committed, wanted)
     else:
         header = db.get_run(run_id)
         if header is None or header.is_over:
@@ -352,8 +418,13 @@ def transition(db: LocalDatabase, wanted: Transition) -> TransitionResult:
             hold -= 1  # its value is in the worker's hand: no slot is needed
             held.append(Target(arrival, "ready"))
             continue
-        arrived = _arrive(db, run_id, arrival)
-        decision = decide(arrival, arrived.members, arrived.taken, arrived.winner)
+        decision: Decision = "ready"
+        if arrival.need == 1 and arrival.taken:  # whoever else is in the set
+            if arrival.target != END:  # a set that nobody reads any more
+                db.put_member(run_id, arrival.target, arrival.member, True, arrival.value)
+        else:
+            arrived = _arrive(db, run_id, arrival)
+            decision = decide(arrival, arrived.members, arrived.taken, arrived.winner)
         if decision == "pending":
             continue
         if arrival.target == END:
@@ -372,11 +443,22 @@ def transition(db: LocalDatabase, wanted: Transition) -> TransitionResult:
             else:
                 sends.append(arrival)
     if ended and wanted.ends is not None:
-        finish(db, End(run_id, wanted.ends, None, wanted.at))
-        return TransitionResult(committed, is_over=True)
+        finish(db, End(run_id, wanted.ends, None, wanted.at), announces=announces)
+        return _over(db, committed, wanted)
     for arrival in sends:
         db.insert_job(encode_job(job_for(wanted.job, arrival.target)), wanted.at)
     is_acked = wanted.ack is not None and not held and not skips
     if is_acked and wanted.ack is not None:
         db.delete_job(*wanted.ack.handle)
     return TransitionResult(committed, tuple(held), tuple(skips), is_acked=is_acked)
+
+
+def _over(
+    db: LocalDatabase, committed: CommitResult | None, wanted: Transition
+) -> TransitionResult:
+    """The run ended in this step; the message stays until that is announced."""
+    header = db.get_run(wanted.run_id)
+    is_acked = wanted.ack is not None and header is not None and header.is_announced
+    if is_acked and wanted.ack is not None:
+        db.delete_job(*wanted.ack.handle)
+    return TransitionResult(committed, is_over=True, is_acked=is_acked)

@@ -32,8 +32,11 @@ class MemoryBackend:
         self.waker = Waker()
         self._lock = threading.Lock()  # a heartbeat may come from another thread
 
-    async def transact(self, step: Callable[[LocalDatabase], T]) -> T:
+    async def transact(
+        self, step: Callable[[LocalDatabase], T], /, *, only_reads: bool = False
+    ) -> T:
         """Run a step; nothing else runs meanwhile."""
+        del only_reads
         with self._lock:
             result = step(self.tables)
             has_news, self.tables.has_news = self.tables.has_news, False

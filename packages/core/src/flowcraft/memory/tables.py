@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from flowcraft.engine.cells import is_told
 from flowcraft.local.database import JobRow, LocalDatabase, TimerRow
 from flowcraft.ports.queue import DeadLetter
 from flowcraft.ports.store import Place, Stalled
@@ -113,14 +114,14 @@ class MemoryTables(LocalDatabase):
         return cells.get(name) if cells is not None else None
 
     def insert_cell(self, run_id: str, key: str, name: str, value: bytes) -> bool:
-        cells = self.runs[run_id].cells.setdefault(key, {})
+        run = self.runs[run_id]
+        cells = run.cells.setdefault(key, {})
         if name in cells:
             return False
         cells[name] = value
+        if is_told(name):
+            run.journal.append((key, name))
         return True
-
-    def append_journal(self, run_id: str, key: str, name: str) -> None:
-        self.runs[run_id].journal.append((key, name))
 
     def get_journal(self, run_id: str, after: int, limit: int) -> Sequence[tuple[int, str, str]]:
         found = self.runs[run_id].journal[after : after + limit]
@@ -140,6 +141,11 @@ class MemoryTables(LocalDatabase):
             found.members[member] = (taken, value)
             found.taken += taken
         return len(found.members), found.taken
+
+    def put_member(
+        self, run_id: str, key: str, member: str, taken: bool, value: bytes | None
+    ) -> None:
+        self.insert_member(run_id, key, member, taken, value)
 
     # -- context
 

@@ -52,13 +52,13 @@ class Load(NamedTuple):
     Attributes:
         key: The activation; its cells, its set and its winner come back whole.
         peeks: Single cells elsewhere in the run, as (key, name).
-        context: Context keys.
+        context: Context keys; None for all of them.
     """
 
     run_id: str
     key: str
     peeks: tuple[tuple[str, str], ...] = ()
-    context: tuple[str, ...] = ()
+    context: tuple[str, ...] | None = ()
 
 
 class Loaded(NamedTuple):

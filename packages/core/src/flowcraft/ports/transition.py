@@ -6,13 +6,14 @@ composes it from `RunStore` and `JobQueue`, in the order that the protocol asks 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from flowcraft.engine.activation import END, is_lanes_key, parse_activation
 from flowcraft.engine.consequences import Arrival, Cell
 from flowcraft.ports.contract import JobPayload
-from flowcraft.ports.queue import Delivery
-from flowcraft.ports.store import Commit, CommitResult
+from flowcraft.ports.queue import Delivery, Outgoing
+from flowcraft.ports.store import Commit, CommitResult, NewRun
 from flowcraft.status import FinalStatus
 
 
@@ -47,6 +48,13 @@ class Transition(NamedTuple):
     at: float = 0.0
 
 
+class Beginning(NamedTuple):
+    """A run to be created, and the jobs to be sent if it was."""
+
+    run: NewRun
+    jobs: Sequence[Outgoing]
+
+
 class Target(NamedTuple):
     """A target that became ready or is to be skipped, and its record if it has one."""
 
@@ -64,7 +72,8 @@ class TransitionResult(NamedTuple):
             activations, and on a repeat those that have a record.
         skips: Targets all of whose arrivals were skipped.
         is_over: Whether the run ended in this step, or had ended before it.
-        is_acked: Whether the message was acknowledged.
+        is_acked: Whether the message was acknowledged; where the run ended, its end is then
+            announced as well.
     """
 
     commit: CommitResult | None

@@ -67,6 +67,11 @@ class SqliteBackend:
     def _is_busy(self) -> bool:
         return self._writer is not None and self._writer.is_busy
 
+    @property
+    def transactions(self) -> int:
+        """How many transactions this process has committed since the file was opened."""
+        return self._writer.transactions if self._writer is not None else 0
+
     async def open(self) -> None:
         """Open the file, and make its tables if it has none. Not needed, but errors come early.
 
@@ -87,8 +92,14 @@ class SqliteBackend:
             self.waker.open()
             self._is_open = True
 
-    async def transact(self, step: Callable[[LocalDatabase], T], /) -> T:
+    async def transact(
+        self, step: Callable[[LocalDatabase], T], /, *, only_reads: bool = False
+    ) -> T:
         """Run a step as one atomic part of a transaction; returns when it is committed.
+
+        Args:
+            step: What to do with the tables.
+            only_reads: Whether it writes nothing; then it waits for no writer.
 
         Raises:
             BackendUnavailableError: The file is locked; the step had no effect.
@@ -97,7 +108,7 @@ class SqliteBackend:
         if not self._is_open:
             await self.open()
         assert self._writer is not None
-        return await self._writer.transact(step)
+        return await self._writer.transact(step, only_reads=only_reads)
 
     def _answered(self, has_news: bool) -> None:
         """Wake those who wait, after those who were answered had their turn.

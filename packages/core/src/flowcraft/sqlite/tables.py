@@ -28,7 +28,12 @@ _OF_STATUS = (
 )
 _OF_BLUEPRINT = _OF_STATUS.replace("WHERE", "WHERE blueprint_id = ? AND")
 
-_RUN_TABLES = ("runs", "cells", "members", "sets", "context", "journal")
+_ADD_MEMBER = (
+    "INSERT INTO members (run, key, member, taken, value) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
+)
+
+_RUN_TABLES = ("cells", "members", "sets", "context")
 
 
 class SqliteTables(LocalDatabase):
@@ -41,22 +46,45 @@ class SqliteTables(LocalDatabase):
         self._encode_header = msgspec.json.Encoder().encode
         self._decode_header = msgspec.json.Decoder(RunHeader).decode
         self._headers: dict[str, tuple[bytes, RunHeader]] = {}
+        self._runs: dict[str, tuple[int, RunHeader]] = {}
+
+    def begin(self) -> None:
+        """Begin with a transaction: others may have changed what the one before read."""
+        self.has_news = False
+        self._runs.clear()
 
     # -- runs
 
     def get_run(self, run_id: str) -> RunHeader | None:
-        row = self._execute("SELECT header FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        run = self._runs.get(run_id)
+        if run is not None:
+            return run[1]
+        row = self._execute(
+            "SELECT number, header FROM runs WHERE run_id = ?", (run_id,)
+        ).fetchone()
         if row is None:
             return None
-        # A header changes a few times in the life of a run and is read with every step.
+        number, encoded = row
+        header = self._decoded(run_id, encoded)
+        self._runs[run_id] = (number, header)
+        return header
+
+    def _decoded(self, run_id: str, encoded: bytes) -> RunHeader:
+        """Decode a header, which changes a few times in a run's life and is read in every step."""
         known = self._headers.get(run_id)
-        if known is not None and known[0] == row[0]:
+        if known is not None and known[0] == encoded:
             return known[1]
-        header = self._decode_header(row[0])
+        header = self._decode_header(encoded)
         if len(self._headers) >= REMEMBERED_HEADERS:
             self._headers.clear()
-        self._headers[run_id] = (row[0], header)
+        self._headers[run_id] = (encoded, header)
         return header
+
+    def _number(self, run_id: str) -> int | None:
+        """The number by which the other tables name a run; None if there is no such run."""
+        self.get_run(run_id)
+        run = self._runs.get(run_id)
+        return run[0] if run is not None else None
 
     def insert_run(self, header: RunHeader, sweep_after: float) -> None:
         self._execute(
@@ -73,6 +101,9 @@ class SqliteTables(LocalDatabase):
                 sweep_after,
             ),
         )
+        number = self._cursor.lastrowid
+        assert number is not None
+        self._runs[header.run_id] = (number, header)
 
     def update_run(self, header: RunHeader) -> None:
         self._execute(
@@ -86,6 +117,9 @@ class SqliteTables(LocalDatabase):
                 header.run_id,
             ),
         )
+        run = self._runs.get(header.run_id)
+        if run is not None:
+            self._runs[header.run_id] = (run[0], header)
         self.has_news = True
 
     def child_ids(self, run_id: str) -> Sequence[str]:
@@ -120,85 +154,83 @@ class SqliteTables(LocalDatabase):
         return [row[0] for row in rows.fetchall()]
 
     def delete_run(self, run_id: str) -> None:
+        number = self._number(run_id)
         for table in _RUN_TABLES:
-            self._execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608 - ours
+            self._execute(f"DELETE FROM {table} WHERE run = ?", (number,))  # noqa: S608 - ours
+        self._execute("DELETE FROM runs WHERE number = ?", (number,))
         self._execute("UPDATE runs SET parent = NULL WHERE parent = ?", (run_id,))
         self._headers.pop(run_id, None)
+        self._runs.pop(run_id, None)
 
     # -- cells and sets
 
     def get_cells(self, run_id: str, key: str) -> Mapping[str, bytes]:
         rows = self._execute(
-            "SELECT name, value FROM cells WHERE run_id = ? AND key = ?", (run_id, key)
+            "SELECT name, value FROM cells WHERE run = ? AND key = ?", (self._number(run_id), key)
         )
         return dict(rows.fetchall())
 
     def get_cell(self, run_id: str, key: str, name: str) -> bytes | None:
         row = self._execute(
-            "SELECT value FROM cells WHERE run_id = ? AND key = ? AND name = ?",
-            (run_id, key, name),
+            "SELECT value FROM cells WHERE run = ? AND key = ? AND name = ?",
+            (self._number(run_id), key, name),
         ).fetchone()
         return row[0] if row is not None else None
 
     def insert_cell(self, run_id: str, key: str, name: str, value: bytes) -> bool:
         added = self._execute(
-            "INSERT INTO cells (run_id, key, name, value) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT DO NOTHING",
-            (run_id, key, name, value),
+            "INSERT INTO cells (run, key, name, value) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (self._number(run_id), key, name, value),
         )
         return added.rowcount == 1
 
-    def append_journal(self, run_id: str, key: str, name: str) -> None:
-        self._execute(
-            "INSERT INTO journal (run_id, number, key, name) VALUES (?1,"
-            " 1 + coalesce((SELECT max(number) FROM journal WHERE run_id = ?1), 0), ?2, ?3)",
-            (run_id, key, name),
-        )
-
     def get_journal(self, run_id: str, after: int, limit: int) -> Sequence[tuple[int, str, str]]:
         return self._execute(
-            "SELECT number, key, name FROM journal WHERE run_id = ? AND number > ?"
-            " ORDER BY number LIMIT ?",
-            (run_id, after, limit),
+            "SELECT number, key, name FROM cells INDEXED BY cells_told WHERE run = ?"
+            " AND (name = 'record' OR name GLOB 'failed:*') AND number > ? ORDER BY number LIMIT ?",
+            (self._number(run_id), after, limit),
         ).fetchall()
 
     def get_members(self, run_id: str, key: str) -> Iterable[tuple[str, bool, bytes | None]]:
         rows = self._execute(
-            "SELECT member, taken, value FROM members WHERE run_id = ? AND key = ?", (run_id, key)
+            "SELECT member, taken, value FROM members WHERE run = ? AND key = ?",
+            (self._number(run_id), key),
         )
         return [(member, bool(taken), value) for member, taken, value in rows.fetchall()]
 
     def insert_member(
         self, run_id: str, key: str, member: str, taken: bool, value: bytes | None
     ) -> tuple[int, int]:
-        added = self._execute(
-            "INSERT INTO members (run_id, key, member, taken, value)"
-            " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (run_id, key, member, taken, value),
-        )
+        run = self._number(run_id)
+        added = self._execute(_ADD_MEMBER, (run, key, member, taken, value))
         if added.rowcount == 1:
             counts = self._execute(
                 "UPDATE sets SET members = members + 1, taken = taken + ?"
-                " WHERE run_id = ? AND key = ? RETURNING members, taken",
-                (taken, run_id, key),
+                " WHERE run = ? AND key = ? RETURNING members, taken",
+                (taken, run, key),
             ).fetchall()
         else:
             counts = self._execute(
-                "SELECT members, taken FROM sets WHERE run_id = ? AND key = ?", (run_id, key)
+                "SELECT members, taken FROM sets WHERE run = ? AND key = ?", (run, key)
             ).fetchall()
         if counts:
             return counts[0][0], counts[0][1]
         # Most sets have one member, and no count: it is written with the second.
         rows = self._execute(
-            "SELECT taken FROM members WHERE run_id = ? AND key = ? LIMIT 2", (run_id, key)
+            "SELECT taken FROM members WHERE run = ? AND key = ? LIMIT 2", (run, key)
         ).fetchall()
         count = (len(rows), sum(row[0] for row in rows))
         if len(rows) == 2:
             self._execute(
-                "INSERT INTO sets (run_id, key, members, taken) VALUES (?, ?, ?, ?)",
-                (run_id, key, *count),
+                "INSERT INTO sets (run, key, members, taken) VALUES (?, ?, ?, ?)",
+                (run, key, *count),
             )
         return count
+
+    def put_member(
+        self, run_id: str, key: str, member: str, taken: bool, value: bytes | None
+    ) -> None:
+        self._execute(_ADD_MEMBER, (self._number(run_id), key, member, taken, value))
 
     # -- context
 
@@ -206,24 +238,26 @@ class SqliteTables(LocalDatabase):
         found: dict[str, bytes] = {}
         for key in keys:
             row = self._execute(
-                "SELECT value FROM context WHERE run_id = ? AND key = ?", (run_id, key)
+                "SELECT value FROM context WHERE run = ? AND key = ?", (self._number(run_id), key)
             ).fetchone()
             if row is not None:
                 found[key] = row[0]
         return found
 
     def get_whole_context(self, run_id: str) -> Mapping[str, bytes]:
-        rows = self._execute("SELECT key, value FROM context WHERE run_id = ?", (run_id,))
+        number = self._number(run_id)
+        rows = self._execute("SELECT key, value FROM context WHERE run = ?", (number,))
         return dict(rows.fetchall())
 
     def write_context(self, run_id: str, key: str, value: bytes | None) -> None:
+        number = self._number(run_id)
         if value is None:
-            self._execute("DELETE FROM context WHERE run_id = ? AND key = ?", (run_id, key))
+            self._execute("DELETE FROM context WHERE run = ? AND key = ?", (number, key))
         else:
             self._execute(
-                "INSERT INTO context (run_id, key, value) VALUES (?, ?, ?)"
-                " ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value",
-                (run_id, key, value),
+                "INSERT INTO context (run, key, value) VALUES (?, ?, ?)"
+                " ON CONFLICT (run, key) DO UPDATE SET value = excluded.value",
+                (number, key, value),
             )
 
     # -- jobs

@@ -52,6 +52,7 @@ PAUSE_GROWTH = 1.1
 class _Waiting(NamedTuple):
     step: Callable[[LocalDatabase], Any]
     future: asyncio.Future[Any]
+    only_reads: bool
 
 
 _Outcome = tuple[asyncio.Future[Any], Any, BaseException | None]
@@ -65,6 +66,9 @@ class Writer:
         settings: How it is opened.
         tell_others: Called in the thread after a commit that has news.
         answered: Called in the loop after the answers of a transaction, with its news.
+
+    Attributes:
+        transactions: How many were committed.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Writer:
         self._lacks_room = False
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._is_closing = False
+        self.transactions = 0
         self._thread = threading.Thread(target=self._work, name="flowcraft-sqlite", daemon=True)
         self._thread.start()
 
@@ -97,8 +102,15 @@ class Writer:
 
     # -- in the event loop
 
-    async def transact(self, step: Callable[[LocalDatabase], T], /) -> T:
+    async def transact(
+        self, step: Callable[[LocalDatabase], T], /, *, only_reads: bool = False
+    ) -> T:
         """Run a step in a transaction; returns when it is committed.
+
+        Args:
+            step: What to do with the tables.
+            only_reads: Whether it writes nothing. A transaction of such steps takes no lock that
+                keeps others from writing, nor waits for one.
 
         Raises:
             BackendUnavailableError: The file is locked; the step had no effect.
@@ -108,7 +120,7 @@ class Writer:
             raise BackendError(f"{self._path} was closed by aclose()")
         future: asyncio.Future[T] = self._loop.create_future()
         self._pending += 1
-        self._queue.put(_Waiting(step, future))
+        self._queue.put(_Waiting(step, future, only_reads))
         return await future
 
     async def aclose(self) -> None:
@@ -170,7 +182,7 @@ class Writer:
                 return
             outcomes, has_news = [(batch[0].future, None, raised.error)], False
         except Exception as error:  # noqa: BLE001 - it belongs to those who wait
-            outcomes = [(future, None, error) for _, future in batch]
+            outcomes = [(waiting.future, None, error) for waiting in batch]
             has_news = False
         if has_news:
             self._tell_others()
@@ -185,11 +197,12 @@ class Writer:
                 # there are none now, and would grow into any room that was made.
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 self._lacks_room = False
-            self._when_free(lambda: connection.execute("BEGIN IMMEDIATE"))
+            only_reads = all(waiting.only_reads for waiting in batch)
+            self._when_free(lambda: _begin(connection, only_reads=only_reads))
             try:
                 self._look_around(connection)
-                tables.has_news = False
-                for step, future in batch:
+                tables.begin()
+                for step, future, _ in batch:
                     if future.cancelled():  # nobody wants it any more, and it has not begun
                         outcomes.append((future, None, None))
                         continue
@@ -198,6 +211,7 @@ class Writer:
                     except Exception as error:
                         raise _StepRaisedError(self._translated(error)) from error
                 connection.execute("COMMIT")
+                self.transactions += 1
             except BaseException as error:
                 if connection.in_transaction:  # SQLite may have rolled back by itself
                     connection.execute("ROLLBACK")
@@ -262,6 +276,20 @@ class _StepRaisedError(Exception):
     def __init__(self, error: Exception) -> None:
         self.error = error
         super().__init__()
+
+
+def _begin(connection: sqlite3.Connection, *, only_reads: bool) -> None:
+    """Begin a transaction, and get the lock that it needs."""
+    if not only_reads:
+        connection.execute("BEGIN IMMEDIATE")
+        return
+    connection.execute("BEGIN")
+    try:
+        # Only a read makes SQLite take its picture of the file.
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
 
 
 def open_file(path: str, settings: SqliteSettings) -> sqlite3.Connection:
