@@ -131,7 +131,25 @@ def test_a_run_is_cancelled(flowcraft):
     assert json.loads(found.stdout) == {"run_id": run_id, "status": "cancelled"}
 
 
-@pytest.mark.parametrize("command", ["show", "cancel", "resume"])
+def test_a_run_that_was_cancelled_is_retried(flowcraft, worker):
+    run_id = submitted(flowcraft, "approval", "--payload", '{"size": 4}')
+    wait_for_state(flowcraft, run_id, "waiting")
+    flowcraft("cancel", "orders:app", run_id)
+    assert flowcraft("retry", "orders:app", run_id, "--run-id", "again").stdout.strip() == "again"
+    wait_for_state(flowcraft, "again", "waiting")
+    flowcraft("resume", "orders:app", "again", "--node", "approve", "--output", '"yes"')
+    assert flowcraft("show", "orders:app", "again", "--follow").returncode == 0
+    third = flowcraft("retry", "orders:app", "again", "--wait", "--json")
+    assert json.loads(third.stdout)["output"] == "yes"
+
+
+def test_a_run_may_start_later(flowcraft, worker):
+    run_id = submitted(flowcraft, "approval", "--payload", "{}", "--delay-seconds", "3600")
+    text = flowcraft("show", "orders:app", run_id).stdout
+    assert re.search(r"^  starts .* in (60 min|1 h)$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", ["show", "cancel", "resume", "retry"])
 def test_a_run_that_nobody_submitted_is_one_line_on_stderr(flowcraft, command):
     found = flowcraft(command, "orders:app", "nobody")
     assert (found.returncode, found.stdout) == (1, "")

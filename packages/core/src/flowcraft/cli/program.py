@@ -27,6 +27,7 @@ for command in (
     running.show,
     running.cancel,
     running.resume,
+    running.retry,
     running.reconcile,
     running.purge,
     graphs.graph,

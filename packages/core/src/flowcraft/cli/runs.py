@@ -12,6 +12,7 @@ from flowcraft.app import Flowcraft
 from flowcraft.cli.follow import show_events, view_of, write_followed
 from flowcraft.cli.output import json_text, write
 from flowcraft.cli.show import error_text, run_lines
+from flowcraft.client.handle import RunHandle
 from flowcraft.client.waiting import header_of, no_run
 from flowcraft.clock import SystemClock
 from flowcraft.errors import RunError, RunNotFinishedError, SettingsError, UnknownRunError
@@ -50,19 +51,29 @@ async def submit(
     run_id: str | None,
     idempotency_key: str | None,
     deadline_seconds: float | None,
-    wait: bool,
-    follow: bool,
-    timeout_seconds: float | None,
-    as_json: bool,
-) -> bool:
-    """Submit a run; to be waited for or followed, give its result. Whether it did not fail."""
-    run = await app.submit(
+    delay_seconds: float,
+) -> RunHandle:
+    """Submit a run."""
+    return await app.submit(
         blueprint_id,
         payload,
         run_id=run_id,
         idempotency_key=idempotency_key,
         deadline_seconds=deadline_seconds,
+        delay_seconds=delay_seconds,
     )
+
+
+async def attend(
+    app: Flowcraft,
+    run: RunHandle,
+    *,
+    wait: bool,
+    follow: bool,
+    timeout_seconds: float | None,
+    as_json: bool,
+) -> bool:
+    """Write a run's id; of one to be waited for or followed, its result. Whether it completed."""
     if follow:
         try:
             async with asyncio.timeout(timeout_seconds):

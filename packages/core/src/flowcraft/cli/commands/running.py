@@ -11,6 +11,12 @@ from flowcraft.cli.options import Adapter, App, AsJson, Number, Run, Text, Url, 
 if TYPE_CHECKING:
     from flowcraft.app import Flowcraft
 
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for its end; fails if it does.")]
+Follow = Annotated[
+    bool, typer.Option("--follow", help="The same, and show what happens meanwhile.")
+]
+Timeout = Annotated[Number, typer.Option(help="The longest wait.")]
+
 
 def submit(
     app: App,
@@ -23,13 +29,10 @@ def submit(
     deadline_seconds: Annotated[
         Number, typer.Option(help="When it fails if it has not ended.")
     ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for its end; fails if it does.")
-    ] = False,
-    follow: Annotated[
-        bool, typer.Option("--follow", help="The same, and show what happens meanwhile.")
-    ] = False,
-    timeout_seconds: Annotated[Number, typer.Option(help="The longest wait.")] = None,
+    delay_seconds: Annotated[float, typer.Option(help="Nothing of it starts before.")] = 0.0,
+    wait: Wait = False,
+    follow: Follow = False,
+    timeout_seconds: Timeout = None,
     adapter: Adapter = None,
     url: Url = None,
     as_json: AsJson = False,
@@ -43,13 +46,18 @@ def submit(
     value = runs.read_json(payload, "--payload")
 
     async def do(found: Flowcraft) -> bool:
-        return await runs.submit(
+        run = await runs.submit(
             found,
             blueprint,
             value,
             run_id=run_id,
             idempotency_key=idempotency_key,
             deadline_seconds=deadline_seconds,
+            delay_seconds=delay_seconds,
+        )
+        return await runs.attend(
+            found,
+            run,
             wait=wait,
             follow=follow,
             timeout_seconds=timeout_seconds,
@@ -124,6 +132,39 @@ def cancel(
         await runs.cancel(found, run, as_json=as_json)
 
     with_app(app, do, adapter=adapter, url=url)
+
+
+def retry(
+    app: App,
+    run: Run,
+    run_id: Annotated[
+        Text, typer.Option(help="Id of the new run; a fresh one if left out.")
+    ] = None,
+    wait: Wait = False,
+    follow: Follow = False,
+    timeout_seconds: Timeout = None,
+    adapter: Adapter = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start a new run that goes on where one that ended stopped, and write its id.
+
+    What completed does not execute again. With --wait or --follow it writes the result too, and
+    exits with 1 if the run fails.
+    """
+    from flowcraft.cli import runs
+
+    async def do(found: Flowcraft) -> bool:
+        return await runs.attend(
+            found,
+            await found.run(run).retry(run_id),
+            wait=wait,
+            follow=follow,
+            timeout_seconds=timeout_seconds,
+            as_json=as_json,
+        )
+
+    end(with_app(app, do, adapter=adapter, url=url))
 
 
 def resume(
