@@ -66,6 +66,44 @@ async def test_a_thousand_items_come_out_in_order(memory: Stage) -> None:
     assert memory.calls["tenfold"] == 1000
 
 
+@virtually
+async def test_a_batch_over_what_another_one_gathered_never_makes_the_list(stage: Stage) -> None:
+    """S8.17."""
+    count = 30 if stage.kind == "four_method" else 1200
+    made = batch(count, "odd_fails", onItemError="continue", chunkSize=50)
+    made["nodes"][2:] = [
+        made["nodes"][2],
+        node("b2", "batch-scatter", workerUsesKey="is_null", gatherNodeId="g2", chunkSize=50),
+        node("g2", "batch-gather"),
+        node("z", "value", value="done"),
+    ]
+    made["edges"] = [
+        {"source": source, "target": target}
+        for source, target in (("l", "b"), ("b", "g"), ("g", "b2"), ("b2", "g2"), ("g2", "z"))
+    ]
+
+    @stage.node("is_null")
+    async def is_null(input: int | None) -> bool:
+        return input is None
+
+    reader = stage.worker().adapter.parts.reader
+    whole = reader._gathered
+    lists: list[str] = []
+
+    async def watched(run_id: str, reference: Any) -> bytes:
+        lists.append(reference.scatter)
+        return await whole(run_id, reference)
+
+    reader._gathered = watched  # type: ignore[method-assign]
+    result = await stage.run(made)
+    assert result.status == "completed"
+    assert lists == ["b2"], "only the last node takes a list"
+    items = [await stage.record(f"b2/#{index}") for index in range(count)]
+    assert [bytes(item.output) for item in items if item is not None] == [
+        b"true" if index % 2 else b"false" for index in range(count)
+    ]
+
+
 def test_an_item_does_not_read_the_list_that_it_is_from() -> None:
     stage = Stage("fused")
     made = batch(3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from flowcraft import values
@@ -56,11 +56,11 @@ class Functions:
             return await self._function(move)
         if kind == "gather":
             return await self._gather(move)
+        if kind == "scatter":
+            return await self._scatter(move)
         move.input = await self._parts.reader.input_of(move)
         if kind == "loop":
             return await self._controller(move, move.input)
-        if kind == "scatter":
-            return await self._scatter(move, move.input)
         return Performed(move.input)
 
     async def _function(self, move: Move) -> Performed:
@@ -205,25 +205,37 @@ class Functions:
             raise FatalError(error_info(move, error))
         return Performed(input_, CONTINUE)
 
-    async def _scatter(self, move: Move, input_: bytes) -> Performed:
+    async def _scatter(self, move: Move) -> Performed:
         """Write the items down, page by page, so that each can be read alone."""
-        items = values.decode(input_)
+        node, scope = move.activation
+        count = 0
+        async for page in self._items(move):
+            cells = tuple(
+                Cell(node + item_scope(scope, index), INPUT, item)
+                for index, item in enumerate(page, count)
+            )
+            written = await self._parts.ports.propagate(Propagation(move.run.run_id, cells, ()))
+            if written is None:
+                raise RunOverError
+            count += len(page)
+        return Performed(b"null", items=count)
+
+    async def _items(self, move: Move) -> AsyncIterator[list[bytes]]:
+        """The items of a batch; what another batch gathered is never one list."""
+        batch = self._parts.reader.batch_in(move)
+        if batch is not None:
+            async for page in self._parts.reader.pages(move.run.run_id, batch):
+                yield page
+            return
+        items = values.decode(await self._parts.reader.input_of(move))
         if not isinstance(items, list):
             error = InputError(
                 f"batch {move.activation.node!r} needs a list, got {type(items).__name__}"
             )
             raise AttemptError(error, is_retryable=False)
-        node, scope = move.activation
         for first in range(0, len(items), CELL_PAGE):
-            page = range(first, min(first + CELL_PAGE, len(items)))
-            cells = tuple(
-                Cell(node + item_scope(scope, index), INPUT, values.encode(items[index], what=node))
-                for index in page
-            )
-            written = await self._parts.ports.propagate(Propagation(move.run.run_id, cells, ()))
-            if written is None:
-                raise RunOverError
-        return Performed(b"null", items=len(items))
+            some = items[first : first + CELL_PAGE]
+            yield [values.encode(item, what=move.activation.node) for item in some]
 
     async def _gather(self, move: Move) -> Performed:
         """Its output is a reference to the items, never the list itself."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from flowcraft import values
@@ -53,18 +53,34 @@ class Reader:
         return stored if reference is None else await self._gathered(run_id, reference)
 
     async def _gathered(self, run_id: str, reference: GatherReference) -> bytes:
-        scatter = parse_activation(reference.scatter)
         parts: list[bytes] = []
+        async for page in self.pages(run_id, reference):
+            parts += page
+        return b"[" + b",".join(parts) + b"]"
+
+    async def pages(self, run_id: str, reference: GatherReference) -> AsyncIterator[list[bytes]]:
+        """The outputs of a batch's items as JSON, page by page; null for an item without one."""
+        scatter = parse_activation(reference.scatter)
         for first in range(0, reference.items, PAGE):
             page = range(first, min(first + PAGE, reference.items))
             keys = [scatter.node + item_scope(scatter.scope, index) for index in page]
             records = await self._ports.read_records(run_id, keys)
-            for key in keys:
-                data = records.get(key)
-                record = decode_record(data) if data is not None else None
-                done = record is not None and record.outcome == "completed"
-                parts.append(bytes(record.output) if done and record is not None else b"null")
-        return b"[" + b",".join(parts) + b"]"
+            found = [decode_record(records[key]) if key in records else None for key in keys]
+            yield [
+                bytes(record.output)
+                if record is not None and record.outcome == "completed"
+                else b"null"
+                for record in found
+            ]
+
+    def batch_in(self, move: Move) -> GatherReference | None:
+        """The batch whose results are the activation's whole input, if they are."""
+        if move.node.inputs is not None or len(move.node.plan.ins) != 1:
+            return None
+        stored = move.value_in_hand
+        if stored is None:
+            stored = next(iter(move.loaded.slots.values()), b"")
+        return decode_reference(stored)
 
     async def input_of(self, move: Move) -> bytes:
         """The activation's input, as plain JSON."""
