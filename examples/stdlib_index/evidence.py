@@ -45,8 +45,8 @@ class Evidence:
     def completed_items(self) -> list[int]:
         """The index of every file that has a record of success, once for each record."""
         rows = self._read(
-            "SELECT key, value FROM cells WHERE run_id = ? AND name = 'record'"
-            " AND key LIKE 'files!_scatter/#%' ESCAPE '!'",
+            "SELECT key, value FROM cells JOIN runs ON runs.number = cells.run"
+            " WHERE run_id = ? AND name = 'record' AND key LIKE 'files!_scatter/#%' ESCAPE '!'",
             self._run_id,
         )
         return sorted(

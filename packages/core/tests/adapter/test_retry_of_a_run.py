@@ -30,7 +30,7 @@ def chain(*names: str) -> Any:
 def said(record: Record | None) -> bytes:
     """What a record says, but for who wrote it."""
     assert record is not None
-    return encode_record(msgspec.structs.replace(record, via="", token=""))
+    return encode_record(msgspec.structs.replace(record, via="", token="", at=0.0))
 
 
 @virtually
