@@ -77,6 +77,7 @@ class AdapterSpec(msgspec.Struct, frozen=True, kw_only=True):
         needs_server: Whether it connects to something that must be started first.
         fences_late_workers: Whether a worker that wakes after its lease can do no harm; where
             it cannot be kept from it, `doctor` says so.
+        events_late_seconds: How late an event of a run may be told, while the backend answers.
         install: What pip is asked for when its client library is missing.
     """
 
@@ -90,6 +91,7 @@ class AdapterSpec(msgspec.Struct, frozen=True, kw_only=True):
     is_shared: bool = True
     needs_server: bool = True
     fences_late_workers: bool = True
+    events_late_seconds: float = 1.0
     install: str = "flowcraft-core"
 
     @property

@@ -20,6 +20,7 @@ def test_adapters_lists_what_is_installed_and_what_it_can_do(flowcraft):
     listed = json.loads(flowcraft("adapters", "--json").stdout)
     memory = next(one for one in listed["adapters"] if one["name"] == "memory")
     assert (memory["is_durable"], memory["is_shared"]) == (False, False)
+    assert memory["events_late_seconds"] == 0.5
     assert listed["broken"] == {}
 
 

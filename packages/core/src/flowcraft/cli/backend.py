@@ -44,12 +44,13 @@ def _why(error: Exception) -> str:
 
 
 def _abilities(spec: AdapterSpec) -> list[str]:
-    return [text for name, text in _ABILITIES.items() if getattr(spec, name)]
+    able = [text for name, text in _ABILITIES.items() if getattr(spec, name)]
+    return [*able, f"events within {spec.events_late_seconds:g} s"]
 
 
 def _plain(spec: AdapterSpec) -> dict[str, Any]:
     shown = {"name": spec.name, "aliases": spec.aliases, "summary": spec.summary}
-    return shown | {name: getattr(spec, name) for name in _ABILITIES}
+    return shown | {name: getattr(spec, name) for name in (*_ABILITIES, "events_late_seconds")}
 
 
 async def set_up(app: Flowcraft, *, adapter: str | None, url: str | None) -> None:

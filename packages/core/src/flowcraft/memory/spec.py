@@ -24,6 +24,7 @@ SPEC = AdapterSpec(
     is_durable=False,
     is_shared=False,
     needs_server=False,
+    events_late_seconds=0.5,
 )
 
 

@@ -8,4 +8,5 @@ SPEC = AdapterSpec(
     adapter="flowcraft.sqlite.adapter:SqliteAdapter",
     settings="flowcraft.sqlite.settings:SqliteSettings",
     needs_server=False,
+    events_late_seconds=0.5,
 )
