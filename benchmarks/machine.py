@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 from pathlib import Path
 
 
@@ -15,6 +16,18 @@ def machine_line() -> str:
         f"{_processor()}, {cores} cores, {platform.system()} {platform.release()}, "
         f"{platform.python_implementation()} {platform.python_version()}, load {load}"
     )
+
+
+def peak_mib() -> float:
+    """The most memory that this process has taken so far."""
+    try:
+        # What the system counts for its parent does not belong to it, as it does in getrusage.
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / (1 << 20 if platform.system() == "Darwin" else 1 << 10)
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
 
 
 def _processor() -> str:

@@ -9,7 +9,6 @@ transactions through `sqlite3`, one for each node and one for 50 of them.
 from __future__ import annotations
 
 import asyncio
-import resource
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks import workloads
+from benchmarks.machine import peak_mib
 from benchmarks.measure import Contestant, clocked, cpu, in_turn, repeated, wall
 from benchmarks.peer import Peer
 from benchmarks.standard import CHAIN, FLOWS, standard
@@ -262,7 +262,7 @@ async def _work(path: str, options: Sequence[str]) -> None:
     if THROUGH_THE_QUEUE in options:
         app._options["continue_nodes"] = 0
     await app.worker().run()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(peak_mib())
 
 
 if __name__ == "__main__":

@@ -211,3 +211,28 @@ async def test_a_result_may_be_published_again_and_is_the_same_each_time() -> No
     result = await stage.result()
     assert published["run"] == [result] * len(published["run"])
     assert len(published["run"]) == 2
+
+
+@virtually
+async def test_a_lease_counts_as_lost_when_it_is_still_held_a_beat_later(
+    memory: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before that, the message may just have been acknowledged with its last step."""
+
+    @memory.node("long")
+    async def long(input: int) -> int:
+        await asyncio.sleep(100.0)
+        return input
+
+    memory.worker()
+    memory.add(graph([node("n", "long")]))
+    await memory.submit("g", 1)
+    await asyncio.sleep(1.0)
+    (job,) = memory.backend.tables.jobs.values()
+    job.token += 1  # as if another worker had taken it
+    job.visible_at += 1000.0
+    beat = memory.lease_seconds / 3
+    await asyncio.sleep(beat)
+    assert "leases lost" not in caplog.messages
+    await asyncio.sleep(beat)
+    assert "leases lost" in caplog.messages

@@ -66,6 +66,7 @@ class Holdings:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._held: dict[Holding, None] = {}  # in the order of taking
+        self._lost: set[Holding] = set()
         self._changed = asyncio.Event()
         self.kept_at = parts.clock.monotonic()
 
@@ -143,12 +144,14 @@ class Holdings:
             late = parts.clock.monotonic() - holding.since > limit
             if holding.timer is not None or late:
                 await self._become_timer(holding, now, store, queue)
-        extended = [holding.delivery for holding in ours if holding.timer is None]
+        extended = [holding for holding in ours if holding.timer is None]
         if extended:
-            kept = await queue.extend(extended)
-            lost = sum(not is_kept for is_kept in kept)
-            if lost:
-                logger.warning("leases lost", extra={"count": lost})
+            kept = await queue.extend([holding.delivery for holding in extended])
+            lost = {one for one, is_kept in zip(extended, kept, strict=True) if not is_kept}
+            # What was not lost before may have been acknowledged meanwhile, with its last step.
+            if lost & self._lost:
+                logger.warning("leases lost", extra={"count": len(lost & self._lost)})
+            self._lost = lost
         run_ids = {holding.job.run_id for holding in held if holding.job is not None}
         until = now + 2 * queue.lease_seconds
         started_before = parts.clock.monotonic() - queue.lease_seconds / 4
