@@ -11,7 +11,7 @@ from flowcraft.adapter.holding import Holding, Holdings
 from flowcraft.engine.cells import CLAIM, DUE, FAILED
 from flowcraft.execution.move import Move
 from flowcraft.execution.performing import Performed
-from flowcraft.local import store as steps
+from flowcraft.local import steps
 from flowcraft.local.database import LocalDatabase
 from flowcraft.memory.tables import MemoryTables
 from flowcraft.ports.store import Commit, CommitResult, Load, Loaded

@@ -35,7 +35,7 @@ from flowcraft.engine.activation import EXPECTED, is_lanes_key
 from flowcraft.engine.cells import WINNER
 from flowcraft.engine.consequences import Arrival
 from flowcraft.execution.move import Move
-from flowcraft.local import store as steps
+from flowcraft.local import steps
 from flowcraft.local.database import LocalDatabase
 from flowcraft.memory.tables import MemoryTables
 from flowcraft.ports.contract import CoordinationStore, MemberCount
