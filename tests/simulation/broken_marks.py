@@ -84,13 +84,15 @@ def failures_take_the_next_number() -> Patch:
     """
     commit = steps.commit
 
-    def next_free(db: LocalDatabase, wanted: Commit, at: float) -> CommitResult:
+    def next_free(
+        db: LocalDatabase, wanted: Commit, at: float, *, announces: bool = False
+    ) -> CommitResult:
         guard = wanted.guard
         number = 1
         while guard.name.startswith(FAILED) and db.get_cell(wanted.run_id, guard.key, guard.name):
             number += 1
             guard = guard._replace(name=f"{FAILED}{number}")
-        return commit(db, wanted._replace(guard=guard), at)
+        return commit(db, wanted._replace(guard=guard), at, announces=announces)
 
     return replaced(steps, commit=next_free)
 
