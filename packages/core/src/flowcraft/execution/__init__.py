@@ -2,6 +2,9 @@
 
 move         one activation under way
 performing   what comes of performing it
+attempt      one attempt of a node's code
+built_in     loops, scatters, gathers, subflows
 evaluation   its expressions and its errors
 limits       deadlines, ids of children, context keys
+adoption     what a retried run takes over
 """
