@@ -1,6 +1,7 @@
 """What both drivers, in process and distributed, need to perform an activation.
 
 move         one activation under way
+payload      what a run begins with
 performing   what comes of performing it
 attempt      one attempt of a node's code
 built_in     loops, scatters, gathers, subflows
