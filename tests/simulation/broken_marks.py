@@ -11,7 +11,7 @@ from flowcraft.adapter.holding import Holding, Holdings
 from flowcraft.engine.cells import CLAIM, DUE, FAILED
 from flowcraft.execution.move import Move
 from flowcraft.execution.performing import Performed
-from flowcraft.local import store as steps
+from flowcraft.local import steps
 from flowcraft.local.database import LocalDatabase
 from flowcraft.memory.tables import MemoryTables
 from flowcraft.ports.store import Commit, CommitResult, Load, Loaded
@@ -84,13 +84,15 @@ def failures_take_the_next_number() -> Patch:
     """
     commit = steps.commit
 
-    def next_free(db: LocalDatabase, wanted: Commit, at: float) -> CommitResult:
+    def next_free(
+        db: LocalDatabase, wanted: Commit, at: float, *, announces: bool = False
+    ) -> CommitResult:
         guard = wanted.guard
         number = 1
         while guard.name.startswith(FAILED) and db.get_cell(wanted.run_id, guard.key, guard.name):
             number += 1
             guard = guard._replace(name=f"{FAILED}{number}")
-        return commit(db, wanted._replace(guard=guard), at)
+        return commit(db, wanted._replace(guard=guard), at, announces=announces)
 
     return replaced(steps, commit=next_free)
 

@@ -35,7 +35,7 @@ from flowcraft.engine.activation import EXPECTED, is_lanes_key
 from flowcraft.engine.cells import WINNER
 from flowcraft.engine.consequences import Arrival
 from flowcraft.execution.move import Move
-from flowcraft.local import store as steps
+from flowcraft.local import steps
 from flowcraft.local.database import LocalDatabase
 from flowcraft.memory.tables import MemoryTables
 from flowcraft.ports.contract import CoordinationStore, MemberCount
@@ -67,14 +67,16 @@ def commits_after_the_end() -> Patch:
     Goes wrong: what was under way when its run ended is recorded after the end.
     """
 
-    def commit(db: LocalDatabase, wanted: Commit, at: float) -> CommitResult:
+    def commit(
+        db: LocalDatabase, wanted: Commit, at: float, *, announces: bool = False
+    ) -> CommitResult:
         guard = wanted.guard
         if not db.insert_cell(wanted.run_id, guard.key, guard.name, guard.value):
             return CommitResult(False, db.get_cell(wanted.run_id, guard.key, guard.name))
         for key, value in wanted.context.items():
             db.write_context(wanted.run_id, key, value)
         if wanted.ends is not None:
-            steps.finish(db, End(wanted.run_id, *wanted.ends, at))
+            steps.finish(db, End(wanted.run_id, *wanted.ends, at), announces=announces)
         return CommitResult(True)
 
     return replaced(steps, commit=commit)

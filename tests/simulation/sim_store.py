@@ -10,7 +10,7 @@ from typing import Any
 from flowcraft.adapter.base import NativePorts
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.engine.cells import CHILD, DUE, FAILED, OPEN, RECORD, STARTED
-from flowcraft.local import store as steps
+from flowcraft.local import steps
 from flowcraft.local.adapter import LocalAdapter
 from flowcraft.local.database import JobRow, LocalDatabase
 from flowcraft.local.queue import LocalQueue

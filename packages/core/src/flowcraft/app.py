@@ -14,19 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
-from flowcraft.blueprint import Blueprint
-from flowcraft.builder import Flow
-from flowcraft.client.book import BlueprintBook
+from flowcraft.client.definition import Definition, Lifespan
 from flowcraft.client.settings import DAY_SECONDS, WorkSettings, resolve_work
 from flowcraft.clock import Clock, SystemClock
 from flowcraft.errors import FlowcraftError, SettingsError
 from flowcraft.expressions import Expressions
-from flowcraft.nodes import NodeRegistry
-from flowcraft.nodes import node as with_options
 
 # What talks to a backend is imported when an application first does, so that `import flowcraft`
 # stays cheap.
@@ -42,14 +38,8 @@ if TYPE_CHECKING:
     from flowcraft.status import RunPage, RunResult, Status
     from flowcraft.worker import Worker
 
-ImplementationT = TypeVar("ImplementationT", bound=Callable[..., Any])
-Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
 
-RESULTS_AT_ONCE = 100
-"""How many results are read together, of runs that ended together."""
-
-
-class Flowcraft:
+class Flowcraft(Definition):
     """An application: what its workers and its clients have in common.
 
     Args:
@@ -102,17 +92,16 @@ class Flowcraft:
         clock: Clock | None = None,
         **settings: Any,
     ) -> None:
-        self.registry = NodeRegistry()
+        super().__init__(
+            Expressions(functions=functions or {}, allow_comprehensions=allow_comprehensions),
+            lifespan,
+        )
         for name, text in (("adapter", adapter), ("url", url)):
             if not (text is None or isinstance(text, str)):
                 raise SettingsError(f"{name}={text!r}: a text")
         self._adapter_name = adapter
         self._url = url
         self._settings = settings
-        self._lifespan = lifespan
-        self._expressions = Expressions(
-            functions=functions or {}, allow_comprehensions=allow_comprehensions
-        )
         self._work = WorkSettings(
             concurrency=concurrency,
             cpu_processes=cpu_processes,
@@ -124,142 +113,11 @@ class Flowcraft:
             drain_seconds=drain_seconds,
         )
         self._clock = clock or SystemClock()
-        self._book = BlueprintBook(self._expressions, self.registry)
         self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
         self._memory: MemoryBackend | None = None
 
-    # -- what it consists of
-
-    def add(
-        self, source: Flow | Blueprint | str | bytes | Mapping[str, Any], *, replace: bool = False
-    ) -> str:
-        """Add a flow with its nodes, or a blueprint as an object, a mapping or JSON.
-
-        Names that lead out of it, of nodes and subflows, may be added later; they are checked
-        when it is first submitted, and when a worker starts.
-
-        Args:
-            source: The flow or blueprint.
-            replace: Take the place of another one of its id. Runs keep what they began with.
-
-        Returns:
-            Its id, under which it is submitted.
-
-        Raises:
-            BlueprintError: It makes no sense, or its id is taken; lists every problem.
-            RegistrationError: A key of its nodes is taken.
-        """
-        if isinstance(source, Flow):
-            blueprint_id = self._book.add(source.to_blueprint(), replace=replace)
-            self.registry.include(source.registry)
-            return blueprint_id
-        return self._book.add(source, replace=replace)
-
-    @overload
-    def node(self, implementation: ImplementationT, /) -> ImplementationT: ...
-
-    @overload
-    def node(
-        self,
-        /,
-        *,
-        uses: str | None = None,
-        attempts: int | None = None,
-        retry_delay_seconds: float | None = None,
-        timeout_seconds: float | None = None,
-        retry_on: type[BaseException] | Sequence[type[BaseException]] | None = None,
-        quick: bool = False,
-        cpu: bool = False,
-    ) -> Callable[[ImplementationT], ImplementationT]: ...
-
-    def node(
-        self,
-        implementation: Any = None,
-        /,
-        *,
-        uses: str | None = None,
-        attempts: int | None = None,
-        retry_delay_seconds: float | None = None,
-        timeout_seconds: float | None = None,
-        retry_on: type[BaseException] | Sequence[type[BaseException]] | None = None,
-        quick: bool = False,
-        cpu: bool = False,
-    ) -> Any:
-        """Register a function or class as a node, for blueprints that name it by its key.
-
-        A flow registers the functions it is built from by itself.
-
-        Args:
-            implementation: The function or class, when the decorator is used bare.
-            uses: Key under which blueprints name it; the qualified name if not given.
-            attempts: Attempts in all, at least 1.
-            retry_delay_seconds: Delay before the second attempt, doubled for each further one.
-            timeout_seconds: Bound of one attempt.
-            retry_on: Exception types worth another attempt; all of them if not given.
-            quick: Run a function that is not async on the event loop, without a thread.
-            cpu: Run a function that is not async in a process of its own; it has to be at the top
-                of a module.
-
-        Raises:
-            RegistrationError: The key is taken, or a parameter or option does not fit.
-        """
-        if implementation is not None:
-            self.registry.register(implementation)
-            return implementation
-        attach = with_options(
-            uses=uses,
-            attempts=attempts,
-            retry_delay_seconds=retry_delay_seconds,
-            timeout_seconds=timeout_seconds,
-            retry_on=retry_on,
-            quick=quick,
-            cpu=cpu,
-        )
-
-        def register(decorated: ImplementationT) -> ImplementationT:
-            self.registry.register(attach(decorated))
-            return decorated
-
-        return register
-
-    @property
-    def blueprints(self) -> tuple[str, ...]:
-        """The ids of the blueprints that were added."""
-        return tuple(self._book)
-
-    def blueprint(self, blueprint_id: str) -> Blueprint:
-        """A blueprint that was added.
-
-        Raises:
-            UnknownBlueprintError: None of that id was.
-        """
-        return self._book.blueprint(blueprint_id)
-
-    def problems(
-        self, source: Blueprint | str | bytes | Mapping[str, Any], *, beside: Iterable[str] = ()
-    ) -> tuple[str, ...]:
-        """List what keeps a blueprint from running here, whether it was added or not.
-
-        Args:
-            source: The blueprint, as an object, a mapping or JSON.
-            beside: Ids of further blueprints that its subflows may name.
-        """
-        return self._book.problems(source, beside=beside)
-
-    @property
-    def has_lifespan(self) -> bool:
-        """Whether its workers open something that nodes share."""
-        return self._lifespan is not None
-
-    async def check_dependencies(self) -> None:
-        """Open the lifespan, and look for everything that nodes depend on.
-
-        Raises:
-            RegistrationError: Some are missing; lists them all.
-        """
-        async with (self._lifespan or nullcontext)() as provided:
-            self.registry.check_dependencies(provided)
+    # -- in this process
 
     def in_process(self) -> AbstractAsyncContextManager[FlowRuntime]:
         """Run its blueprints in this process, with no backend; nothing is kept.
@@ -379,17 +237,13 @@ class Flowcraft:
             UnknownRunError: One of them was never submitted, or was purged.
             RunNotFinishedError: Some had not ended in time; the results of others were given.
         """
-        from flowcraft.client.waiting import ends
+        from flowcraft.client.many_runs import ids_of, results_as_they_come
 
         adapter = await self.adapter()
-        run_ids = [run if isinstance(run, str) else run.run_id for run in runs]
-        async with aclosing(ends(adapter, run_ids, timeout_seconds=timeout)) as ended:
-            async for headers in ended:
-                for first in range(0, len(headers), RESULTS_AT_ONCE):
-                    page = headers[first : first + RESULTS_AT_ONCE]
-                    read = (adapter.runs.result_of(header.run_id, header) for header in page)
-                    for result in await asyncio.gather(*read):
-                        yield result
+        coming = results_as_they_come(adapter, ids_of(runs), timeout_seconds=timeout)
+        async with aclosing(coming) as results:
+            async for result in results:
+                yield result
 
     async def results(
         self, runs: Iterable[RunHandle | str], timeout: float | None = None
@@ -398,7 +252,9 @@ class Flowcraft:
 
         Args and errors are those of `as_completed`.
         """
-        run_ids = [run if isinstance(run, str) else run.run_id for run in runs]
+        from flowcraft.client.many_runs import ids_of
+
+        run_ids = ids_of(runs)
         found = {result.run_id: result async for result in self.as_completed(run_ids, timeout)}
         return [found[run_id] for run_id in run_ids]
 

@@ -302,3 +302,20 @@ async def test_ids_of_the_longest_kind_and_oddest_shape_work(stage: Stage) -> No
     for run_id in ("r" * 200, "a b", "a", "a:b", "\U0001f600", "run~", "#"):
         result = await stage.run(graph(nodes, *edges), {"n": 1}, run_id=run_id)
         assert result.output == {"n": 1}
+
+
+@pytest.mark.parametrize("key", ["k" * 513, "/errors/a"])
+@virtually
+async def test_a_batch_whose_key_no_context_holds_fails_and_names_it(
+    stage: Stage, key: str
+) -> None:
+    scatter = {"workerUsesKey": "echo", "gatherNodeId": "g"}
+    nodes = [
+        node("s", "value", value=[1]),
+        node("b", "batch-scatter", **scatter),
+        node("g", "batch-gather", outputKey=key),
+    ]
+    result = await stage.run(graph(nodes, ("s", "b"), ("b", "g")))
+    assert result.status == "failed"
+    assert result.errors[0].node == "g"
+    assert "context key" in result.errors[0].message

@@ -15,7 +15,7 @@ import pytest
 from flowcraft.blueprint import Blueprint
 from flowcraft.nodes import RunInfo
 from flowcraft.runtime import FlowRuntime
-from flowcraft.runtime.driver import BREATH
+from flowcraft.runtime.line import BREATH
 from flowcraft.status import RunResult
 
 

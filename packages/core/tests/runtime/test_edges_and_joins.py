@@ -259,6 +259,13 @@ def test_a_batch_gathers_in_the_order_of_the_items(lab, graph, gives):
     assert lab.seconds == 9
 
 
+def test_a_batch_whose_key_no_context_holds_fails_and_names_it(lab, graph, gives):
+    lab.register("work", lambda item: item)
+    result = lab.run(batch(graph, [1], gives, gather={"outputKey": "/errors/a"}))
+    assert result.status == "failed"
+    assert "context key '/errors/a'" in result.errors[0].message
+
+
 def test_no_more_items_are_under_way_than_the_chunk_size(lab, graph, gives):
     under_way: list[int] = []
     most: list[int] = []

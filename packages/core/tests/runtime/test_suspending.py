@@ -253,6 +253,13 @@ def test_a_subflow_gets_names_of_the_parent_and_gives_names_of_the_child(lab, gr
     assert result.context == {"k": "v", "one": 3, "two": "v", "none": None}
 
 
+def test_a_subflow_that_gives_to_a_key_no_context_holds_fails_and_names_it(lab, graph, gives):
+    lab.blueprints["child"] = graph({"a": gives(1)}, id="child")
+    result = lab.run(graph({"f": sub("child", outputs={"/errors/a": "a"})}))
+    assert result.status == "failed"
+    assert "context key '/errors/a'" in result.errors[0].message
+
+
 def test_a_failed_child_is_a_failed_attempt_and_its_node_is_named(lab, graph):
     async def flaky(input: Any) -> None:
         raise ValueError("boom")

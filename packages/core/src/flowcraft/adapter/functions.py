@@ -10,25 +10,26 @@ from flowcraft import values
 from flowcraft.adapter.deliveries import Deliveries
 from flowcraft.adapter.node_tasks import NODE
 from flowcraft.adapter.parts import Parts
-from flowcraft.engine.activation import item_scope, last_segment
+from flowcraft.engine.activation import item_scope
 from flowcraft.engine.cells import INPUT, MISSING
 from flowcraft.engine.consequences import Cell
-from flowcraft.engine.program import DEFAULT_MAX_ITERATIONS
-from flowcraft.engine.record import GatherReference, encode_reference
-from flowcraft.engine.routing import BREAK, CONTINUE
 from flowcraft.errors import (
     BackendError,
     ImplementationMissingError,
-    InputError,
-    NodeError,
-    NodeTimeoutError,
 )
-from flowcraft.execution.evaluation import FatalError, error_info
+from flowcraft.execution.attempt import (
+    failure,
+    in_time,
+    is_last,
+    late_for_good,
+    run_info,
+    written,
+)
+from flowcraft.execution.built_in import gathered, items_in, looped
 from flowcraft.execution.limits import check_key
 from flowcraft.execution.move import Move
 from flowcraft.execution.performing import AttemptError, HandBackError, Performed, RunOverError
-from flowcraft.expressions import truthy
-from flowcraft.nodes import Context, NodeImplementation, NodeResult, RunInfo, RunInProcess
+from flowcraft.nodes import Context, NodeImplementation, NodeResult, RunInProcess
 from flowcraft.ports.store import Load, Propagation
 
 CELL_PAGE = 500
@@ -94,13 +95,7 @@ class Functions:
         run_in_process: RunInProcess | None = None,
     ) -> Performed:
         parts = self._parts
-        info = RunInfo(
-            run_id=move.run.run_id,
-            blueprint_id=move.run.job.blueprint_id,
-            node_id=move.activation.node,
-            scope=move.activation.scope,
-            attempt=move.attempt,
-        )
+        info = run_info(move)
 
         async def call() -> NodeResult[Any]:
             return await implementation.call(
@@ -109,20 +104,16 @@ class Functions:
                 run=info,
                 params=dict(move.params),
                 dependencies=parts.options.dependencies,
-                last_attempt=move.attempt >= move.config.attempts,
+                last_attempt=is_last(move),
                 run_in_thread=parts.options.run_in_thread,
                 run_in_process=run_in_process,
             )
 
         try:
             return await self._guarded(move, implementation, call)
-        except AttemptError as failure:
-            late = failure.error
-            if not (
-                isinstance(late, NodeTimeoutError)
-                and implementation.has_own_fallback
-                and _is_last(move)
-            ):
+        except AttemptError as failed:
+            late = late_for_good(move, implementation, failed)
+            if late is None:
                 raise
             return await self._guarded(
                 move,
@@ -143,23 +134,18 @@ class Functions:
         call: Callable[[], Awaitable[NodeResult[Any]]],
     ) -> Performed:
         """Run code of the node: within its timeout, cancelled with its run, its errors caught."""
-        what = f"output of node {move.activation.node!r}"
+        timeout_ms = move.config.timeout_ms
         leave = self._parts.running.enter(move.run.run_id)
         NODE.set(move.activation.node)
         is_cancelled = False
         try:
             try:
-                result = await _in_time(move, call)
+                code = call()
+                result = await (code if timeout_ms is None else in_time(move, timeout_ms, code))
             finally:
                 NODE.set("")
                 is_cancelled = leave()
-            # A type's own conversion is code of the node as well: it may raise anything.
-            return Performed(
-                values.encode_declared(
-                    result.output, what=what, limit_bytes=self._parts.largest_value
-                ),
-                result.action,
-            )
+            return written(move, result, self._parts.largest_value)
         except asyncio.CancelledError:
             if is_cancelled:
                 raise RunOverError from None
@@ -170,8 +156,7 @@ class Functions:
             move.writes.clear()
             if is_cancelled:
                 raise RunOverError from error
-            retry = isinstance(error, NodeTimeoutError) or implementation.should_retry(error)
-            raise AttemptError(error, is_retryable=retry) from error
+            raise failure(implementation, error) from error
 
     async def _missing(self, move: Move) -> Exception:
         """No implementation here: hand back, up to the bound since it was first missed."""
@@ -188,22 +173,8 @@ class Functions:
         return AttemptError(error, is_retryable=False)
 
     async def _controller(self, move: Move, input_: bytes) -> Performed:
-        """Decide whether another iteration begins."""
         move.attempt = 1
-        controller = move.node.controller
-        assert controller is not None
-        evaluator = await self._parts.outcomes.evaluator(move, input_, None)
-        if not truthy(evaluator(controller, None)):
-            return Performed(input_, BREAK)
-        evaluation = int(last_segment(move.activation.scope))
-        limit = int(move.params.get("maxIterations") or DEFAULT_MAX_ITERATIONS)
-        if evaluation >= limit:
-            error = NodeError(
-                f"loop {move.activation.node!r} would begin iteration {evaluation + 1} of at most "
-                f"{limit}. Raise params.maxIterations, or mend its condition"
-            )
-            raise FatalError(error_info(move, error))
-        return Performed(input_, CONTINUE)
+        return looped(move, input_, await self._parts.outcomes.evaluator(move, input_, None))
 
     async def _scatter(self, move: Move) -> Performed:
         """Write the items down, page by page, so that each can be read alone."""
@@ -227,50 +198,13 @@ class Functions:
             async for page in self._parts.reader.pages(move.run.run_id, batch):
                 yield page
             return
-        items = values.decode(await self._parts.reader.input_of(move))
-        if not isinstance(items, list):
-            error = InputError(
-                f"batch {move.activation.node!r} needs a list, got {type(items).__name__}"
-            )
-            raise AttemptError(error, is_retryable=False)
+        items = items_in(move, await self._parts.reader.input_of(move))
         for first in range(0, len(items), CELL_PAGE):
             some = items[first : first + CELL_PAGE]
             yield [values.encode(item, what=move.activation.node) for item in some]
 
     async def _gather(self, move: Move) -> Performed:
-        """Its output is a reference to the items, never the list itself."""
-        scatter = f"{move.node.plan.scatter}{move.activation.scope}"
-        count = await self._parts.reader.items_of(move)
-        reference = encode_reference(GatherReference(scatter, count))
-        output_key = move.params.get("outputKey")
-        if output_key:
-            check_key(str(output_key))
-            move.writes[str(output_key)] = reference
-        return Performed(reference, items=count, gathered=scatter)
-
-
-async def _in_time(move: Move, call: Callable[[], Awaitable[NodeResult[Any]]]) -> NodeResult[Any]:
-    """Run code of the node within its timeout, if it has one."""
-    timeout_ms = move.config.timeout_ms
-    if timeout_ms is None:
-        return await call()
-    limit = asyncio.timeout(timeout_ms / 1000)
-    try:
-        async with limit:
-            result = await call()
-        if limit.expired():
-            raise TimeoutError  # the node made nothing of being cancelled
-    except TimeoutError as error:
-        if not limit.expired():
-            raise  # the node's own
-        raise NodeTimeoutError(
-            f"node {move.activation.node!r} took longer than {timeout_ms:g} ms"
-        ) from error
-    return result
-
-
-def _is_last(move: Move) -> bool:
-    return move.attempt >= move.config.attempts
+        return gathered(move, await self._parts.reader.items_of(move))
 
 
 class StoreContext(Context):

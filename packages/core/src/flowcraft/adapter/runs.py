@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from flowcraft import values
@@ -15,8 +15,9 @@ from flowcraft.engine.program import Program
 from flowcraft.engine.record import ErrorInfo
 from flowcraft.errors import RunDeadlineError, RunError, UnknownRunError
 from flowcraft.execution.adoption import check_retry
-from flowcraft.execution.limits import check_key, deadline_at, split_errors
+from flowcraft.execution.limits import deadline_at, split_errors
 from flowcraft.execution.move import RunView
+from flowcraft.execution.payload import context_of, encode_payload
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Outgoing
 from flowcraft.ports.store import End, Load, Loaded, NewRun
@@ -68,16 +69,10 @@ class Runs:
 
     def _new_run(self, header: RunHeader, payload: Any) -> NewRun:
         encoded = self._encode(header, payload)
-        context: dict[str, bytes] = {}
-        if isinstance(payload, Mapping):
-            for key, value in payload.items():
-                check_key(key)
-                context[key] = values.encode(value, what=f"context key {key!r}")
-        return NewRun(header=header, payload=encoded, context=context)
+        return NewRun(header=header, payload=encoded, context=context_of(payload))
 
     def _encode(self, header: RunHeader, payload: Any) -> bytes:
-        what = f"payload of run {header.run_id!r}"
-        return values.encode(payload, what=what, limit_bytes=self._parts.largest_value)
+        return encode_payload(payload, header.run_id, self._parts.largest_value)
 
     async def _create(self, new: NewRun) -> RunHeader:
         (standing,) = await self._parts.ports.store.create([new])

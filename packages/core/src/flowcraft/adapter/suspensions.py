@@ -16,8 +16,9 @@ from flowcraft.adapter.parts import Parts
 from flowcraft.adapter.signals import open_wait, take_signal
 from flowcraft.blueprint import duration_seconds
 from flowcraft.engine.cells import CHILD, DUE, FAILED
-from flowcraft.errors import ChildRunError, NodeTimeoutError, ValueNotStorableError
-from flowcraft.execution.limits import check_key, child_id
+from flowcraft.errors import NodeTimeoutError, ValueNotStorableError
+from flowcraft.execution.built_in import check_child, write_output
+from flowcraft.execution.limits import child_id
 from flowcraft.execution.move import Move, subflow_inputs
 from flowcraft.execution.performing import AttemptError, Performed, RunOverError
 from flowcraft.status import ParentReference, RunHeader
@@ -162,20 +163,18 @@ class Suspensions:
         return msgspec.json.decode(cells[last], type=ChildNote).run_id
 
     async def _ended(self, move: Move, child: RunHeader) -> Performed:
-        if child.status != "completed":
-            why = child.error
-            text = f"subflow {child.blueprint_id!r} of node {move.activation.node!r} "
-            if child.status == "cancelled" or why is None:
-                text += f"was {child.status} (run {child.run_id})"
-            else:
-                text += f"failed at node {why.node!r}: {why.message} (run {child.run_id})"
-            raise AttemptError(ChildRunError(text), is_retryable=True)
+        check_child(
+            move,
+            blueprint_id=child.blueprint_id,
+            run_id=child.run_id,
+            status=child.status,
+            error=child.error,
+        )
         result = await self._runs.result_of(child.run_id)
         outputs = move.params.get("outputs") or {}
         for parent_key, child_name in outputs.items():
             value = await self._runs.named_value(child.run_id, child_name)
-            check_key(parent_key)
-            move.writes[parent_key] = value
+            write_output(move, parent_key, value)
         what = f"output of subflow {move.activation.node!r}"
         output = values.encode(result.output, what=what, limit_bytes=self._parts.largest_value)
         return Performed(output)

@@ -1,15 +1,9 @@
-"""Drives one run in this process: moves its activations, and ends it.
-
-A task moves one activation after the other down a chain. Where a record makes several ready, the
-first goes on in the same task and the others stand in a line. Whichever task comes to the end of
-its chain takes the next from there, so that a branch costs a task only if it has to wait.
-"""
+"""Drives one run in this process: moves its activations, and ends it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -25,17 +19,18 @@ from flowcraft.execution.adoption import check_retry, first_context
 from flowcraft.execution.evaluation import CATCH_ERROR, FatalError, error_info
 from flowcraft.execution.limits import (
     check_id,
-    check_key,
     child_id,
     deadline_at,
     passed_over,
     split_errors,
 )
 from flowcraft.execution.move import Move, RunView, new_move
+from flowcraft.execution.payload import context_of, encode_payload
 from flowcraft.execution.performing import AttemptError
 from flowcraft.ports.store import Loaded
 from flowcraft.runtime.adopting import Adopter, Past
 from flowcraft.runtime.environment import Environment
+from flowcraft.runtime.line import Line
 from flowcraft.runtime.listening import Listeners
 from flowcraft.runtime.performing import Performer
 from flowcraft.runtime.reading import Reader
@@ -51,9 +46,6 @@ from flowcraft.status import (
     RunResult,
     Status,
 )
-
-BREATH = 64
-"""Activations moved by one task, and tasks started, before others get their turn."""
 
 _NOTHING_LOADED = Loaded(None)
 
@@ -97,7 +89,8 @@ class Driver:
         self._environment = environment
         self._programs = programs
         self._clock = environment.clock
-        encoded, context = _encode_payload(payload, run_id, environment.largest_value)
+        encoded = encode_payload(payload, run_id, environment.largest_value)
+        context = context_of(payload)
         if past is not None and past.state.payload != encoded:
             past = None
         if past is not None:
@@ -123,9 +116,7 @@ class Driver:
         self._adopter = Adopter(past, state, self.signals, self._clock) if past else None
         self._suspender = Suspender(self._clock, self._reader, self.signals, self._open_child)
         self._keys: dict[tuple[str, str], tuple[str, ...]] = {}
-        self._line: deque[Ready] = deque()
-        self._is_calling = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._line = Line(self._clock, self._move, self._stopped)
         self._deadline: asyncio.Task[None] | None = None
         self._ended_at: float | None = None
         self._final: FinalStatus | None = None
@@ -162,7 +153,7 @@ class Driver:
         if self._final is not None:
             return self._final
         suspended = self._suspender.suspended
-        if self._line or len(suspended) < max(1, len(self._tasks)):
+        if not self._line.is_empty or len(suspended) < max(1, self._line.under_way):
             return "running"
         is_idle = all(self._suspender.is_idle(key) for key in suspended)
         return "waiting" if is_idle else "running"
@@ -235,8 +226,7 @@ class Driver:
         at = self._run.header.deadline_at
         if at is not None:
             self._deadline = self._loop.create_task(self._expire(at))
-        self._line.extend(Ready(node) for node in self._run.program.plan.starts)
-        self._call_tasks()
+        self._line.start(Ready(node) for node in self._run.program.plan.starts)
 
     async def _expire(self, at: float) -> None:
         while (left := at - self._clock.now()) > 0:
@@ -260,9 +250,7 @@ class Driver:
         self.listeners.ended()
         if self._deadline is not None:
             self._deadline.cancel()
-        self._line.clear()
-        for task in self._tasks:
-            task.cancel()
+        self._line.stop()
         for child in self.children.values():
             child.cancel()
         if not self.done.done():
@@ -270,47 +258,13 @@ class Driver:
 
     # -- moving
 
-    def _line_up(self, ready: Sequence[Ready]) -> None:
-        self._line.extend(ready)
-        if not self._is_calling:
-            self._is_calling = True
-            self._loop.call_soon(self._call_tasks)
-
-    def _call_tasks(self) -> None:
-        """Start as many tasks as stand in the line, a number of them at a time.
-
-        One that finds the line empty, since those before it did not have to wait, just ends.
-        """
-        wanted = len(self._line)
-        for _ in range(min(wanted, BREATH)):
-            self._tasks.add(self._loop.create_task(self._work()))
-        self._is_calling = wanted > BREATH
-        if self._is_calling:
-            self._loop.call_soon(self._call_tasks)
-
-    async def _work(self) -> None:
-        """Move an activation from the line, and what becomes ready by it, one after the other."""
-        try:
-            moved = 0
-            while self._line:
-                ready = [self._line.popleft()]
-                while ready:
-                    if len(ready) > 1:
-                        self._line_up(ready[1:])
-                    moved += 1
-                    if moved % BREATH == 0:
-                        await self._clock.sleep(0)
-                    ready = await self._move(ready[0])
-        except asyncio.CancelledError:
-            self._end("cancelled", None)  # where it was not the end that cancelled this task
-            raise
-        except Exception as fault:  # noqa: BLE001 - whoever waits for the run gets it
-            self._give_up(fault)
-        finally:
-            task = asyncio.current_task()
-            assert task is not None
-            self._tasks.discard(task)
-        if not self._tasks and not self._line and self._final is None:
+    def _stopped(self, why: BaseException | None) -> None:
+        """A task was cancelled or failed, or the line is empty and no task is left."""
+        if isinstance(why, asyncio.CancelledError):
+            self._end("cancelled", None)  # where it was not the end that cancelled the task
+        elif isinstance(why, Exception):
+            self._give_up(why)
+        elif self._final is None:
             self._give_up(RuntimeError(f"run {self.run_id!r}: nothing is ready, and no end"))
 
     def _give_up(self, fault: Exception) -> None:
@@ -442,17 +396,3 @@ def _context_keys(node: NodeProgram, move: Move) -> tuple[str, ...]:
         groups += (payload_names(move.run.program, move.params) or {}).values()
     keys = (candidate.key for group in groups for candidate in group)
     return tuple(dict.fromkeys(key for key in keys if key is not None))
-
-
-def _encode_payload(
-    payload: Any, run_id: str, largest_value: int | None
-) -> tuple[bytes, dict[str, bytes]]:
-    """The payload as JSON, and the context that a run begins with."""
-    what = f"payload of run {run_id!r}"
-    encoded = values.encode(payload, what=what, limit_bytes=largest_value)
-    context: dict[str, bytes] = {}
-    if isinstance(payload, Mapping):
-        for key, value in payload.items():
-            check_key(key)
-            context[key] = values.encode(value, what=f"context key {key!r}")
-    return encoded, context

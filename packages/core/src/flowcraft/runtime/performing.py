@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
 from flowcraft import values
-from flowcraft.engine.activation import last_segment
-from flowcraft.engine.program import DEFAULT_MAX_ITERATIONS
-from flowcraft.engine.record import GatherReference, encode_reference
-from flowcraft.engine.routing import BREAK, CONTINUE
 from flowcraft.errors import (
     ImplementationMissingError,
-    InputError,
-    NodeError,
-    NodeTimeoutError,
 )
-from flowcraft.execution.evaluation import FatalError, error_info
+from flowcraft.execution.attempt import (
+    failure,
+    in_time,
+    is_last,
+    late_for_good,
+    run_info,
+    written,
+)
+from flowcraft.execution.built_in import gathered, items_in, looped
 from flowcraft.execution.move import Move
 from flowcraft.execution.performing import AttemptError, Performed
-from flowcraft.expressions import truthy
-from flowcraft.nodes import NodeImplementation, NodeResult, RunInfo, RunInProcess
+from flowcraft.nodes import NodeImplementation, NodeResult, RunInProcess
 from flowcraft.runtime.environment import Environment
 from flowcraft.runtime.node_context import LocalContext
 from flowcraft.runtime.reading import Reader
@@ -44,10 +43,10 @@ class Performer:
             FatalError: An expression of a controller failed, or its limit is reached.
         """
         if move.kind == "gather":
-            return self._gather(move)
+            return gathered(move, self._reader.items_of(move))
         input_ = move.input = self._reader.input_of(move)
         if move.kind == "loop":
-            return self._controller(move, input_)
+            return looped(move, input_, self._reader.evaluator(move, input_, None))
         if move.kind == "scatter":
             return self._scatter(move, input_)
         return Performed(input_)
@@ -87,15 +86,8 @@ class Performer:
         run_in_process: RunInProcess | None = None,
     ) -> Performed:
         """Make one attempt; a class whose last one took too long may fall back by itself."""
-        environment, activation = self._environment, move.activation
-        is_last = move.attempt >= move.config.attempts
-        info = RunInfo(
-            run_id=move.run.run_id,
-            blueprint_id=move.run.job.blueprint_id,
-            node_id=activation.node,
-            scope=activation.scope,
-            attempt=move.attempt,
-        )
+        environment = self._environment
+        info = run_info(move)
         try:
             return await self._guarded(
                 move,
@@ -106,16 +98,14 @@ class Performer:
                     run=info,
                     params=move.params,
                     dependencies=environment.dependencies,
-                    last_attempt=is_last,
+                    last_attempt=is_last(move),
                     run_in_thread=environment.run_in_thread,
                     run_in_process=run_in_process,
                 ),
             )
-        except AttemptError as failure:
-            late = failure.error
-            if not (
-                is_last and isinstance(late, NodeTimeoutError) and implementation.has_own_fallback
-            ):
+        except AttemptError as failed:
+            late = late_for_good(move, implementation, failed)
+            if late is None:
                 raise
             fall_back = implementation.fall_back(
                 late,
@@ -142,65 +132,18 @@ class Performer:
         code: Coroutine[Any, Any, NodeResult[Any]],
     ) -> Performed:
         """Run code of the node within its timeout; what it raises is an `AttemptError`."""
-        node, timeout_ms = move.activation.node, move.config.timeout_ms
-        limit: asyncio.Timeout | None = None
+        timeout_ms = move.config.timeout_ms
         try:
-            if timeout_ms is None:
-                result = await code
-            else:
-                async with asyncio.timeout(timeout_ms / 1000) as limit:
-                    result = await code
-                if limit.expired():
-                    raise TimeoutError  # the node made nothing of being cancelled
-            # The conversion of a declared type is code of the node too, and may raise anything.
-            output = values.encode_declared(
-                result.output,
-                what=f"output of node {node!r}",
-                limit_bytes=self._environment.largest_value,
-            )
+            result = await (code if timeout_ms is None else in_time(move, timeout_ms, code))
+            return written(move, result, self._environment.largest_value)
         except Exception as error:  # a node may raise anything: its failure, not ours
             move.writes = {}
-            if limit is not None and isinstance(error, TimeoutError) and limit.expired():
-                late = NodeTimeoutError(f"node {node!r} took longer than {timeout_ms:g} ms")
-                raise AttemptError(late, is_retryable=True) from error
-            raise AttemptError(error, is_retryable=implementation.should_retry(error)) from error
-        return Performed(output, result.action)
+            raise failure(implementation, error) from error
 
     # -- what the engine itself implements
 
-    def _controller(self, move: Move, input_: bytes) -> Performed:
-        """Decide whether another iteration begins."""
-        controller = move.node.controller
-        assert controller is not None
-        evaluator = self._reader.evaluator(move, input_, None)
-        if not truthy(evaluator(controller, None)):
-            return Performed(input_, BREAK)
-        evaluation = int(last_segment(move.activation.scope))
-        limit = int(move.params.get("maxIterations") or DEFAULT_MAX_ITERATIONS)
-        if evaluation >= limit:
-            error = NodeError(
-                f"loop {move.activation.node!r} would begin iteration {evaluation + 1} of at most "
-                f"{limit}. Raise params.maxIterations, or mend its condition"
-            )
-            raise FatalError(error_info(move, error))
-        return Performed(input_, CONTINUE)
-
     def _scatter(self, move: Move, input_: bytes) -> Performed:
         """Keep the items one by one, so that each worker gets its own."""
-        items = values.decode(input_)
-        node = move.activation.node
-        if not isinstance(items, list):
-            error = InputError(f"batch {node!r} needs a list, got {type(items).__name__}")
-            raise AttemptError(error, is_retryable=False)
+        items, node = items_in(move, input_), move.activation.node
         self._state.batches[move.key] = [values.encode(item, what=node) for item in items]
         return Performed(b"null", items=len(items))
-
-    def _gather(self, move: Move) -> Performed:
-        """Its output is a reference to the items, never the list itself."""
-        scatter = f"{move.node.plan.scatter}{move.activation.scope}"
-        count = self._reader.items_of(move)
-        reference = encode_reference(GatherReference(scatter, count))
-        output_key = move.params.get("outputKey")
-        if output_key:
-            move.writes[str(output_key)] = reference
-        return Performed(reference, items=count, gathered=scatter)

@@ -11,7 +11,8 @@ from flowcraft.blueprint import duration_seconds
 from flowcraft.clock import Clock
 from flowcraft.engine.names import Candidate, input_candidates
 from flowcraft.engine.program import Program
-from flowcraft.errors import ChildRunError, NodeTimeoutError, ValueNotStorableError
+from flowcraft.errors import NodeTimeoutError, ValueNotStorableError
+from flowcraft.execution.built_in import check_child, write_output
 from flowcraft.execution.move import Move
 from flowcraft.execution.performing import AttemptError, Performed
 from flowcraft.runtime.reading import Reader
@@ -138,18 +139,17 @@ class Suspender:
 
     def _ended(self, move: Move, child: Driver) -> Performed:
         result = child.result()
-        node = move.activation.node
-        if result.status != "completed":
-            text = f"subflow {child.blueprint_id!r} of node {node!r} "
-            why = child.error
-            if result.status == "cancelled" or why is None:
-                text += f"was {result.status} (run {child.run_id})"
-            else:
-                text += f"failed at node {why.node!r}: {why.message} (run {child.run_id})"
-            raise AttemptError(ChildRunError(text), is_retryable=True)
+        check_child(
+            move,
+            blueprint_id=child.blueprint_id,
+            run_id=child.run_id,
+            status=result.status,
+            error=child.error,
+        )
         for parent_key, child_name in (move.params.get("outputs") or {}).items():
-            move.writes[parent_key] = child.named(child_name)
-        return Performed(values.encode(result.output, what=f"output of subflow {node!r}"))
+            write_output(move, parent_key, child.named(child_name))
+        what = f"output of subflow {move.activation.node!r}"
+        return Performed(values.encode(result.output, what=what))
 
 
 def payload_names(
