@@ -258,6 +258,19 @@ def failures_end_the_run_later() -> Patch:
     return replaced(ports.Ports, transition=in_two_steps)
 
 
+def ends_do_not_see_what_began() -> Patch:
+    """Rule 14: the end is written whatever began since it was compared.
+
+    Goes wrong: the run ends in the middle of an iteration that nobody waited for.
+    """
+    finish = steps.finish
+
+    def unguarded(db: LocalDatabase, wanted: End, **how: Any) -> RunHeader | None:
+        return finish(db, wanted._replace(expected=None), **how)
+
+    return replaced(steps, finish=unguarded)
+
+
 def sinks_are_expected_later() -> Patch:
     """Rule 14: what the end waits for is written after the jobs of the iteration are sent.
 

@@ -244,6 +244,19 @@ def rule_14() -> Iterator[Setup]:
         yield from faulty(base, "pause", "crash_after", only=frozenset({"propagate", "send"}))
 
 
+def rule_14_end() -> Iterator[Setup]:
+    """A loop begins late, while a faster way to the end has brought it about."""
+    nodes = [
+        node("a"), node("j", **ANY), node("s0", takes_seconds=1), *counting(1),
+        node("side", takes_seconds=40),
+    ]  # fmt: skip
+    begins = ("c", "side", {"action": "continue"})
+    blueprint = graph(nodes, ("a", "j"), ("s0", "s"), *LOOP, ("e", "j"), begins)
+    for seed in range(8):  # the loop has to be with another worker than the one that pauses
+        base = setup(case(blueprint), seed, plan=SLOW)
+        yield from faulty(base, "pause", only=frozenset({"finish"}))
+
+
 def rule_15() -> Iterator[Setup]:
     """A worker dies anywhere around a join, over a store of five operations."""
     base = setup(case(fan(2)), 1, "contract", workers=2)

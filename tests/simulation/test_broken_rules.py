@@ -68,6 +68,7 @@ BROKEN = [
     Rule(12, marks.messages_go_before_their_timers, cases.rule_12),
     Rule(13, broken.failures_end_the_run_later, cases.rule_13),
     Rule(14, broken.sinks_are_expected_later, cases.rule_14),
+    Rule(14, broken.ends_do_not_see_what_began, cases.rule_14_end),
     Rule(15, broken.members_are_a_counter, cases.rule_15),
     Rule(16, broken.own_records_are_not_known, cases.rule_16),
     Rule(17, broken.writes_make_their_run, cases.rule_17),

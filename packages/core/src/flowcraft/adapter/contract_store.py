@@ -21,7 +21,7 @@ from flowcraft import values
 from flowcraft.adapter.contract_cells import ContractCells, storable, stored
 from flowcraft.adapter.contract_register import ContractRegister
 from flowcraft.adapter.options import AdapterOptions
-from flowcraft.engine.activation import RUN
+from flowcraft.engine.activation import EXPECTED, RUN
 from flowcraft.engine.cells import (
     CHILD,
     FAILED,
@@ -233,7 +233,11 @@ class ContractStore(RunStore):
         headers = []
         for end in ends:
             header = await self._header(end.run_id)
-            if header is not None and not header.is_over:
+            is_due = header is not None and not header.is_over
+            if is_due and end.expected is not None:
+                expected, _ = await self._members(end.run_id, EXPECTED)
+                is_due = len(expected) == end.expected
+            if is_due:
                 await self._end(end.run_id, _Ending(end.status, end.at, end.error))
                 header = await self._header(end.run_id)
             headers.append(header)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from flowcraft.engine.activation import END, RUN, is_lanes_key
+from flowcraft.engine.activation import END, EXPECTED, RUN, is_lanes_key
 from flowcraft.engine.cells import PAYLOAD, RECORD, WINNER
 from flowcraft.engine.consequences import Arrival, Decision, decide
 from flowcraft.local.database import LocalDatabase
@@ -139,6 +139,10 @@ def finish(db: LocalDatabase, wanted: End, *, announces: bool = False) -> RunHea
     header = db.get_run(wanted.run_id)
     if header is None or header.is_over:
         return header
+    if wanted.expected is not None:
+        expected = len(list(db.get_members(wanted.run_id, EXPECTED)))
+        if expected != wanted.expected:
+            return header
     is_alone = header.parent is None and not db.child_ids(wanted.run_id)
     header = msgspec.structs.replace(
         header,

@@ -137,12 +137,18 @@ class Arrived(NamedTuple):
 
 
 class End(NamedTuple):
-    """A final status to be written if none is."""
+    """A final status to be written if none is.
+
+    Attributes:
+        expected: Write it only if the set of sinks that the end waits for has so many members,
+            in the same step: an iteration may have begun since it was read.
+    """
 
     run_id: str
     status: FinalStatus
     error: ErrorInfo | None = None
     at: float = 0.0
+    expected: int | None = None
 
 
 class Timer(NamedTuple):
