@@ -7,6 +7,7 @@ worker          the loops of a worker
 handler         one message, and what it goes on to
 mover           one activation: attempts, failures, answers
 functions       nodes that run at once
+node_context    the context as a node sees it
 node_tasks      what their code starts, kept from ending the worker
 watchdog        keeps leases while one of them blocks the event loop
 suspensions     nodes that wait: sleeps, waits, subflows
