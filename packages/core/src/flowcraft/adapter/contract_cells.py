@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw
 
 from flowcraft import values
+from flowcraft.engine.cells import CHILD, FAILED, HANDED_BACK, SINGLE_CELLS, STARTED
 from flowcraft.ports.contract import AsyncContext, ContextOperation, CoordinationStore
 
 _REFERENCE = "__flowcraft_reference__"
@@ -70,6 +71,31 @@ class ContractCells:
         envelope = msgspec.json.decode(text[1:], type=_Envelope)
         await self._finish_patch(run_id, key, name, envelope)
         return envelope.value.encode()
+
+    async def of(self, run_id: str, key: str) -> dict[str, bytes]:
+        """Read all cells of an activation, by name; its attempts are counted up."""
+        cells: dict[str, bytes] = {}
+
+        async def read(name: str) -> bool:
+            value = await self.get(run_id, key, name)
+            if value is not None:
+                cells[name] = value
+            return value is not None
+
+        if key.startswith("/"):
+            return cells
+        for name in SINGLE_CELLS:
+            await read(name)
+        attempt = 1
+        while True:
+            await read(f"{CHILD}{attempt}")
+            delivery = 1
+            while await read(f"{STARTED}{attempt}:{delivery}"):
+                await read(f"{HANDED_BACK}{attempt}:{delivery}")
+                delivery += 1
+            if not await read(f"{FAILED}{attempt}"):
+                return cells
+            attempt += 1
 
     async def _finish_patch(self, run_id: str, key: str, name: str, envelope: _Envelope) -> None:
         """Write the patch of a cell to the context, unless that was done."""

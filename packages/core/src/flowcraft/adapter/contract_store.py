@@ -19,20 +19,14 @@ import msgspec
 
 from flowcraft import values
 from flowcraft.adapter.contract_cells import ContractCells, storable, stored
+from flowcraft.adapter.contract_headers import ContractHeaders, Ending
 from flowcraft.adapter.contract_register import ContractRegister
 from flowcraft.adapter.options import AdapterOptions
 from flowcraft.engine.activation import EXPECTED, RUN
 from flowcraft.engine.cells import (
-    CHILD,
-    FAILED,
-    HANDED_BACK,
     PAYLOAD,
-    RECORD,
-    SINGLE_CELLS,
-    STARTED,
     WINNER,
 )
-from flowcraft.engine.record import ErrorInfo
 from flowcraft.ports.contract import (
     AsyncContext,
     ContextOperation,
@@ -63,16 +57,6 @@ WINDOWS = (
 """What is not guaranteed, see above, in words for who runs it."""
 
 
-class _Ending(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A final status; that of a fatal failure carries the failed activation's record."""
-
-    status: str
-    at: float
-    error: ErrorInfo | None = None
-    key: str = ""
-    record: str = ""
-
-
 class ContractStore(RunStore):
     """See the module's text for what is, and what is not, guaranteed."""
 
@@ -87,6 +71,7 @@ class ContractStore(RunStore):
         self._prefix = options.runtime_options.prefix
         self._clock = options.runtime_options.clock
         self._cell = ContractCells(coordination, create_context, self._prefix)
+        self._header = ContractHeaders(coordination, self._cell, self._prefix)
         self._register = ContractRegister(
             create_context,
             self._clock,
@@ -103,10 +88,10 @@ class ContractStore(RunStore):
 
     async def _load(self, load: Load) -> Loaded:
         run_id = load.run_id
-        header = await self._header(run_id)
+        header = await self._header.get(run_id)
         if header is None:
             return Loaded(None)
-        cells = await self._cells(run_id, load.key) if load.key else {}
+        cells = await self._cell.of(run_id, load.key) if load.key else {}
         arrived, slots = await self._members(run_id, load.key) if load.key else ({}, {})
         peeked = {}
         for key, name in load.peeks:
@@ -130,30 +115,6 @@ class ContractStore(RunStore):
             lease,
         )  # fmt: skip
 
-    async def _cells(self, run_id: str, key: str) -> dict[str, bytes]:
-        cells: dict[str, bytes] = {}
-
-        async def read(name: str) -> bool:
-            value = await self._cell.get(run_id, key, name)
-            if value is not None:
-                cells[name] = value
-            return value is not None
-
-        if key.startswith("/"):
-            return cells
-        for name in SINGLE_CELLS:
-            await read(name)
-        attempt = 1
-        while True:
-            await read(f"{CHILD}{attempt}")
-            delivery = 1
-            while await read(f"{STARTED}{attempt}:{delivery}"):
-                await read(f"{HANDED_BACK}{attempt}:{delivery}")
-                delivery += 1
-            if not await read(f"{FAILED}{attempt}"):
-                return cells
-            attempt += 1
-
     async def _members(self, run_id: str, key: str) -> tuple[dict[str, bool], dict[str, bytes]]:
         arrived: dict[str, bool] = {}
         slots: dict[str, bytes] = {}
@@ -175,7 +136,7 @@ class ContractStore(RunStore):
 
     async def _commit(self, commit: Commit) -> CommitResult:
         run_id, guard = commit.run_id, commit.guard
-        header = await self._header(run_id)
+        header = await self._header.get(run_id)
         if header is None or header.is_over:
             return CommitResult(False)
         if commit.absent is not None:
@@ -187,8 +148,8 @@ class ContractStore(RunStore):
             if existing is not None:
                 return CommitResult(False, existing)
             status, error = commit.ends
-            ending = _Ending(status, self._clock.now(), error, guard.key, guard.value.decode())
-            if not await self._end(run_id, ending):
+            ending = Ending(status, self._clock.now(), error, guard.key, guard.value.decode())
+            if not await self._header.end(run_id, ending):
                 return CommitResult(False)
         won = await self._cell.put(run_id, guard.key, guard.name, guard.value, commit.context)
         if not won:
@@ -207,7 +168,7 @@ class ContractStore(RunStore):
 
     async def _propagate(self, propagation: Propagation) -> tuple[Arrived, ...] | None:
         run_id = propagation.run_id
-        if await self._header(run_id) is None:
+        if await self._header.get(run_id) is None:
             return None
         for cell in propagation.cells:
             await self._cell.put(run_id, cell.key, cell.name, cell.value)
@@ -232,49 +193,25 @@ class ContractStore(RunStore):
     async def finish(self, ends: Sequence[End]) -> Sequence[RunHeader | None]:
         headers = []
         for end in ends:
-            header = await self._header(end.run_id)
+            header = await self._header.get(end.run_id)
             is_due = header is not None and not header.is_over
             if is_due and end.expected is not None:
                 expected, _ = await self._members(end.run_id, EXPECTED)
                 is_due = len(expected) == end.expected
             if is_due:
-                await self._end(end.run_id, _Ending(end.status, end.at, end.error))
-                header = await self._header(end.run_id)
+                await self._header.end(end.run_id, Ending(end.status, end.at, end.error))
+                header = await self._header.get(end.run_id)
             headers.append(header)
         return headers
 
-    async def _end(self, run_id: str, ending: _Ending) -> bool:
-        text = msgspec.json.encode(ending).decode()
-        return await self._keys.set_if_not_exist(self._key("end", run_id), text, None)
-
     # -- runs
-
-    async def _header(self, run_id: str) -> RunHeader | None:
-        text = await self._keys.get(self._key("run", run_id))
-        if text is None:
-            return None
-        header = msgspec.json.decode(text, type=RunHeader)
-        ended = await self._keys.get(self._key("end", run_id))
-        if ended is None:
-            return header
-        ending = msgspec.json.decode(ended, type=_Ending)
-        told = await self._keys.get(self._key("told", run_id))
-        if ending.record and told is None:
-            await self._cell.put(run_id, ending.key, RECORD, ending.record.encode())
-        return msgspec.structs.replace(
-            header,
-            status=ending.status,
-            error=ending.error,
-            ended_at=ending.at,
-            is_announced=told is not None,
-        )
 
     async def create(self, runs: Sequence[NewRun]) -> Sequence[RunHeader]:
         headers = []
         for run in runs:
             header = run.header
             run_id = header.run_id
-            if await self._keys.get(self._key("run", run_id)) is None:
+            if not await self._header.exists(run_id):
                 # What the run needs is there before the run is; a repeat writes the same.
                 await self._cell.put(run_id, RUN, PAYLOAD, run.payload)
                 operations = [
@@ -284,14 +221,13 @@ class ContractStore(RunStore):
                 if operations:
                     await self._create_context(run_id).patch(operations)
                 await self._register.enter(header)
-                text = msgspec.json.encode(header).decode()
-                await self._keys.set_if_not_exist(self._key("run", run_id), text, None)
-            standing = await self._header(run_id)
+                await self._header.put(header)
+            standing = await self._header.get(run_id)
             headers.append(standing if standing is not None else header)
         return headers
 
     async def headers(self, run_ids: Sequence[str]) -> Sequence[RunHeader | None]:
-        return [await self._header(run_id) for run_id in run_ids]
+        return [await self._header.get(run_id) for run_id in run_ids]
 
     async def context(self, run_id: str) -> Mapping[str, bytes]:
         found = await self._create_context(run_id).to_dict()
@@ -314,7 +250,7 @@ class ContractStore(RunStore):
                 continue
             if blueprint_id not in (None, entry.blueprint_id):
                 continue
-            header = await self._header(entry.place.run_id)
+            header = await self._header.get(entry.place.run_id)
             if header is not None and status in (None, header.status):
                 found.append(header)
                 if len(found) >= limit:
@@ -323,8 +259,8 @@ class ContractStore(RunStore):
 
     async def mark_announced(self, run_ids: Sequence[str]) -> None:
         for run_id in run_ids:
-            await self._keys.set_if_not_exist(self._key("told", run_id), "1", None)
-            header = await self._header(run_id)
+            await self._header.announced(run_id)
+            header = await self._header.get(run_id)
             if header is not None:
                 await self._register.announced(header)
 
@@ -334,7 +270,7 @@ class ContractStore(RunStore):
             if entry.expires_from is None or entry.expires_from >= before:
                 continue
             run_id = entry.place.run_id
-            if await self._header(run_id) is None:
+            if await self._header.get(run_id) is None:
                 await self._register.forget_entry(run_id)  # noted by a worker after the purge
             else:
                 found.append(run_id)
@@ -345,10 +281,10 @@ class ContractStore(RunStore):
     async def purge(self, run_ids: Sequence[str]) -> None:
         """Remove headers and contexts; cells of the coordination store stay until it is emptied."""
         for run_id in run_ids:
-            header = await self._header(run_id)
+            header = await self._header.get(run_id)
             if header is None or not header.is_over:
                 continue
-            await self._keys.delete(self._key("run", run_id))
+            await self._header.delete(run_id)
             context = self._create_context(run_id)
             operations = [ContextOperation("delete", key) for key in await context.to_dict()]
             await context.patch(operations)

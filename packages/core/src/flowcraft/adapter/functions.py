@@ -8,6 +8,7 @@ from typing import Any
 
 from flowcraft import values
 from flowcraft.adapter.deliveries import Deliveries
+from flowcraft.adapter.node_context import StoreContext
 from flowcraft.adapter.node_tasks import NODE
 from flowcraft.adapter.parts import Parts
 from flowcraft.engine.activation import item_scope
@@ -26,11 +27,10 @@ from flowcraft.execution.attempt import (
     written,
 )
 from flowcraft.execution.built_in import gathered, items_in, looped
-from flowcraft.execution.limits import check_key
 from flowcraft.execution.move import Move
 from flowcraft.execution.performing import AttemptError, HandBackError, Performed, RunOverError
-from flowcraft.nodes import Context, NodeImplementation, NodeResult, RunInProcess
-from flowcraft.ports.store import Load, Propagation
+from flowcraft.nodes import NodeImplementation, NodeResult, RunInProcess
+from flowcraft.ports.store import Propagation
 
 CELL_PAGE = 500
 """How many items of a batch are written at once."""
@@ -205,39 +205,3 @@ class Functions:
 
     async def _gather(self, move: Move) -> Performed:
         return gathered(move, await self._parts.reader.items_of(move))
-
-
-class StoreContext(Context):
-    """A node's view of the run's context: live, plus its own writes."""
-
-    def __init__(self, move: Move, parts: Parts) -> None:
-        self._move = move
-        self._parts = parts
-
-    async def _read(self, key: str) -> bytes | None:
-        check_key(key)
-        if key in self._move.writes:
-            return self._move.writes[key]
-        load = Load(self._move.run.run_id, "", context=(key,))
-        loaded = await self._parts.ports.load(load)
-        return loaded.context.get(key)
-
-    async def get(self, key: str, default: Any = None) -> Any:
-        stored = await self._read(key)
-        if stored is None:
-            return default
-        return values.decode(await self._parts.reader.plain(self._move.run.run_id, stored))
-
-    async def has(self, key: str) -> bool:
-        return await self._read(key) is not None
-
-    async def set(self, key: str, value: Any) -> None:
-        check_key(key)
-        what = f"context key {key!r} set by node {self._move.activation.node!r}"
-        self._move.writes[key] = values.encode_declared(
-            value, what=what, limit_bytes=self._parts.largest_value
-        )
-
-    async def delete(self, key: str) -> None:
-        check_key(key)
-        self._move.writes[key] = None

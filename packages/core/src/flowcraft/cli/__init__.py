@@ -17,6 +17,7 @@ live         ... a live view, of
 progress     ... where each node stands
 reload       runs a command again when sources change
 supervisor   keeps several worker processes alive
+leaving      ends a process although something of a node goes on
 log          one line for each thing that a worker says
 """
 

@@ -10,15 +10,11 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
-import msgspec
-
 from flowcraft.local.database import JobRow, LocalDatabase, TimerRow
 from flowcraft.ports.queue import DeadLetter
 from flowcraft.ports.store import Place, Stalled
+from flowcraft.sqlite.headers import HeaderCodec
 from flowcraft.status import ListedStatus, RunHeader
-
-REMEMBERED_HEADERS = 4096
-"""How many decoded headers are kept at hand."""
 
 _NEWEST = Place(float("inf"), "")
 """A place above those of all runs."""
@@ -43,9 +39,7 @@ class SqliteTables(LocalDatabase):
         cursor = connection.cursor()
         self._cursor = cursor
         self._execute = cursor.execute
-        self._encode_header = msgspec.json.Encoder().encode
-        self._decode_header = msgspec.json.Decoder(RunHeader).decode
-        self._headers: dict[str, tuple[bytes, RunHeader]] = {}
+        self._headers = HeaderCodec()
         self._runs: dict[str, tuple[int, RunHeader]] = {}
 
     def begin(self) -> None:
@@ -65,19 +59,8 @@ class SqliteTables(LocalDatabase):
         if row is None:
             return None
         number, encoded = row
-        header = self._decoded(run_id, encoded)
+        header = self._headers.remembered(run_id, encoded)
         self._runs[run_id] = (number, header)
-        return header
-
-    def _decoded(self, run_id: str, encoded: bytes) -> RunHeader:
-        """Decode a header, which changes a few times in a run's life and is read in every step."""
-        known = self._headers.get(run_id)
-        if known is not None and known[0] == encoded:
-            return known[1]
-        header = self._decode_header(encoded)
-        if len(self._headers) >= REMEMBERED_HEADERS:
-            self._headers.clear()
-        self._headers[run_id] = (encoded, header)
         return header
 
     def _number(self, run_id: str) -> int | None:
@@ -92,7 +75,7 @@ class SqliteTables(LocalDatabase):
             " is_announced, sweep_after) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 header.run_id,
-                self._encode_header(header),
+                self._headers.encode(header),
                 header.status,
                 header.blueprint_id,
                 header.created_at,
@@ -110,7 +93,7 @@ class SqliteTables(LocalDatabase):
             "UPDATE runs SET header = ?, status = ?, is_announced = ?, expires_from = ?"
             " WHERE run_id = ?",
             (
-                self._encode_header(header),
+                self._headers.encode(header),
                 header.status,
                 header.is_announced,
                 header.expires_from,
@@ -144,7 +127,7 @@ class SqliteTables(LocalDatabase):
             else:
                 rows += self._execute(_OF_BLUEPRINT, (blueprint_id, *below)).fetchall()
         rows.sort(reverse=True)
-        return [self._decode_header(header) for _, _, header in rows[:limit]]
+        return [self._headers.decode(header) for _, _, header in rows[:limit]]
 
     def expired(self, before: float, limit: int) -> Sequence[str]:
         rows = self._execute(
@@ -159,7 +142,7 @@ class SqliteTables(LocalDatabase):
             self._execute(f"DELETE FROM {table} WHERE run = ?", (number,))  # noqa: S608 - ours
         self._execute("DELETE FROM runs WHERE number = ?", (number,))
         self._execute("UPDATE runs SET parent = NULL WHERE parent = ?", (run_id,))
-        self._headers.pop(run_id, None)
+        self._headers.forget(run_id)
         self._runs.pop(run_id, None)
 
     # -- cells and sets
