@@ -24,6 +24,7 @@ from benchmarks.standard import CHAIN, FLOWS, standard
 from benchmarks.workloads import ORDER
 from flowcraft import Flow, Flowcraft
 from flowcraft.adapter.base import BaseDistributedAdapter
+from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.sqlite import SqliteAdapter, SqliteSettings
 from flowcraft.sqlite.writer import open_file
 
@@ -53,8 +54,12 @@ class App(Flowcraft):
     def __init__(self, path: Path, flows: Sequence[Flow] = FLOWS, **settings: Any) -> None:
         super().__init__(adapter="sqlite", path=str(path), **settings)
         self.adapters: list[BaseDistributedAdapter] = []
+        self.worker_options: dict[str, Any] = {}
         for flow in flows:
             self.add(flow)
+
+    def _runtime_options(self, **more: Any) -> RuntimeOptions:
+        return super()._runtime_options(**{**self.worker_options, **more})
 
     def _make_adapter(self, *args: Any, **kwargs: Any) -> BaseDistributedAdapter:
         made = super()._make_adapter(*args, **kwargs)
@@ -260,7 +265,7 @@ async def _work(path: str, options: Sequence[str]) -> None:
     """Be a worker until SIGTERM, then say how much memory that took."""
     app = App(Path(path), OTHER_FLOWS)
     if THROUGH_THE_QUEUE in options:
-        app._options["continue_nodes"] = 0
+        app.worker_options["continue_nodes"] = 0
     await app.worker().run()
     print(peak_mib())
 
