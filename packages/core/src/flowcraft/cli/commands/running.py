@@ -147,9 +147,9 @@ def retry(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start a new run that goes on where one that ended stopped, and write its id.
+    """Go on from a run that ended, in a new one.
 
-    What completed does not execute again. With --wait or --follow it writes the result too, and
+    It writes the new run's id. What completed does not execute again. With --wait or --follow it writes the result too, and
     exits with 1 if the run fails.
     """
     from flowcraft.cli import runs
