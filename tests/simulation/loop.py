@@ -56,10 +56,10 @@ def run_virtually(main: Coroutine[Any, Any, T]) -> T:
         return loop.run_until_complete(main)
     finally:
         try:
-            leftover = asyncio.all_tasks(loop)
-            for task in leftover:
-                task.cancel()
-            if leftover:
+            # What is cancelled may begin something else on its way out.
+            while leftover := asyncio.all_tasks(loop):
+                for task in leftover:
+                    task.cancel()
                 gathered = asyncio.gather(*leftover, return_exceptions=True)
                 loop.run_until_complete(asyncio.wait_for(gathered, 1))
         except (TimeoutError, DeadlockError):
