@@ -185,3 +185,16 @@ class SchemaVersionError(BackendError):
 
 class MalformedMessageError(FlowcraftError):
     """A queue message is no job of ours."""
+
+
+def text_of(error: BaseException) -> str:
+    """What any exception says, as a text that can be stored and sent.
+
+    Node code raises what it likes: a class whose `__str__` raises, a message with half of a
+    surrogate pair, as file names have that are no UTF-8.
+    """
+    try:
+        text = str(error)
+    except Exception as broken:  # noqa: BLE001 - code of the node as well
+        text = f"(its text cannot be had: its __str__ raised {type(broken).__name__})"
+    return text.encode(errors="backslashreplace").decode()

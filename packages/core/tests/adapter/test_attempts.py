@@ -268,3 +268,31 @@ async def test_a_worker_told_so_tries_again_under_the_same_message(
     assert (result.status, result.errors[0].attempt) == ("failed", 3)
     assert asked == ["f", "f"]
     assert [0.5 <= after - before <= 2.1 for before, after in pairwise(times)] == [True, True]
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise LookupError
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("caf\udce9"), "caf\\udce9"),
+        (UnspeakableError(), "(its text cannot be had: its __str__ raised LookupError)"),
+    ],
+    ids=["half-a-character", "no-text"],
+)
+@virtually
+async def test_an_error_whose_text_cannot_be_stored_is_a_failure_like_any_other(
+    stage: Stage, error: Exception, said: str
+) -> None:
+    @stage.node("fail")
+    async def fail(input: Any) -> None:
+        raise error from error.__class__(*error.args)
+
+    result = await stage.run(graph([node("f", "fail", **config(maxRetries=2, retryDelay=10))]))
+    (told,) = result.errors
+    assert (told.message, told.attempt) == (said, 2)
+    assert told.cause == f"{type(error).__name__}: {said}"
+    assert stage.calls["fail"] == 2

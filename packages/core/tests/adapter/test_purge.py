@@ -6,7 +6,9 @@ import asyncio
 from typing import Any
 
 import msgspec
+import pytest
 
+from flowcraft.errors import UnknownRunError
 from flowcraft.nodes import Context
 from packages.core.tests.adapter.stage import Stage, virtually
 from tests.simulation.hand_written import batch, graph, node
@@ -124,3 +126,19 @@ async def test_the_result_of_a_run_is_the_same_whenever_it_is_read(stage: Stage)
     result = await stage.run(graph([node("a", "echo")]), {"n": 1})
     await asyncio.sleep(10_000.0)
     assert msgspec.to_builtins(await stage.result()) == msgspec.to_builtins(result)
+
+
+@pytest.mark.parametrize("value", [{"n": 1}, "no mapping"])
+@virtually
+async def test_the_result_of_a_run_that_is_purged_while_it_is_read_is_not_an_empty_one(
+    memory: Stage, value: Any
+) -> None:
+    @memory.node("strict")
+    async def strict(input: dict[str, Any]) -> Any:
+        return input
+
+    await memory.run(graph([node("a", "strict")]), value)
+    header = await memory.header()
+    await memory.client.runs.purge("run")
+    with pytest.raises(UnknownRunError, match="'run'"):
+        await memory.client.runs.result_of("run", header)

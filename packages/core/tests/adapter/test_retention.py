@@ -131,3 +131,15 @@ async def test_a_sweep_purges_so_many_and_the_next_one_goes_on(
         await sweeper._purge_expired(stage.client.parts.clock.now())
         left.append(sum([await is_there(stage, run_id) for run_id in run_ids]))
     assert left == [3, 1, 0]
+
+
+@virtually
+async def test_a_deadline_beyond_the_retention_makes_no_dead_letter(stage: Stage) -> None:
+    stage.add(graph([node("a", "echo")]))
+    stage.worker()
+    await stage.result(await stage.submit("g", deadline_seconds=5 * KEPT))
+    await asyncio.sleep(2 * KEPT)
+    assert not await is_there(stage)
+    await asyncio.sleep(10 * KEPT)
+    await stage.until_quiet()
+    assert (stage.timers(), stage.dead_letters()) == ([], [])

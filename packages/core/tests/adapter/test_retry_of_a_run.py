@@ -12,6 +12,7 @@ import pytest
 from flowcraft.engine.record import Record, encode_record
 from flowcraft.errors import RunError, UnknownRunError
 from flowcraft.nodes import Context
+from flowcraft.ports.store import Load, Loaded
 from packages.core.tests.adapter.shop import Shop
 from packages.core.tests.adapter.stage import LEASE_SECONDS, Stage, virtually
 from tests.simulation.hand_written import graph, node
@@ -426,3 +427,25 @@ async def test_a_retry_under_an_id_that_is_taken_is_that_retry_or_refused(shop: 
     for taken in ("run", "again"):
         with pytest.raises(RunError, match=f"'{taken}' exists, and is no retry of"):
             await shop.stage.client.runs.retry("run" if taken == "run" else "again", taken)
+
+
+@virtually
+async def test_a_run_that_is_purged_while_it_is_retried_is_read_whole_or_not_at_all(
+    memory: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = Shop(memory)
+    blueprint = graph([node("a", "work", writes={"k": 1}), node("b", "work")], ("a", "b"))
+    await shop.fails(blueprint, broken="b", payload={"n": 2})
+    ports = memory.client.ports
+    load = ports.load
+
+    async def load_and_purge(wanted: Load) -> Loaded:
+        loaded = await load(wanted)
+        await memory.workers[0].adapter.runs.purge("run")
+        return loaded
+
+    monkeypatch.setattr(ports, "load", load_and_purge)
+    await memory.client.runs.retry("run", "again")
+    monkeypatch.undo()
+    result = await memory.result("again")
+    assert (result.output, result.context) == ({"n": 2}, {"n": 2, "k": 1})

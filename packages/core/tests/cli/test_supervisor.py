@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from flowcraft.cli.supervisor import how_it_ended
+from flowcraft.cli.supervisor import Supervisor, how_it_ended
+from flowcraft.clock import SystemClock
 
 PATIENCE_SECONDS = 60
 
@@ -124,10 +125,39 @@ def test_a_second_signal_kills_what_does_not_drain(supervise, flowcraft):
     assert supervisor.returncode == 1
 
 
+def test_a_signal_that_each_process_gets_for_itself_too_leaves_them_time_to_drain(
+    supervise, flowcraft, folder
+):
+    run_id = flowcraft("submit", "in_time:app", "stuck").stdout.strip()
+    supervisor = supervise("in_time:app", "1")
+    (worker,) = said(supervisor, "worker started")
+    said(supervisor, "started")
+    os.kill(worker["pid"], signal.SIGTERM)  # as a service manager does
+    said(supervisor, "worker drains")
+    supervisor.send_signal(signal.SIGTERM)
+    said(supervisor, "worker processes drain")
+    (folder / "enough").touch()
+    said(supervisor, "worker stopped")
+    supervisor.communicate(timeout=PATIENCE_SECONDS)
+    assert supervisor.returncode == 0
+    assert "completed" in flowcraft("show", "in_time:app", run_id).stdout
+
+
+async def test_processes_that_cannot_be_started_for_a_while_do_not_end_the_others():
+    def no_room(number, descriptor):
+        raise BlockingIOError
+
+    supervisor = Supervisor(no_room, processes=2, clock=SystemClock())
+    assert await supervisor.run() == 1  # at last, for none ever came up
+
+
 @pytest.fixture
 def folder(folder):
     text = (folder / "stuck.py").read_text().replace("drain_seconds=0", "drain_seconds=3600")
     (folder / "patient_drain.py").write_text(text)
+    enough = "while not os.path.exists('enough'): time.sleep(0.01)"
+    text = text.replace("threading.Event().wait()", enough)
+    (folder / "in_time.py").write_text(text.replace("import threading", "import os\nimport time"))
     return folder
 
 

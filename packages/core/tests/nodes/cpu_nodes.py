@@ -52,6 +52,8 @@ def fail(value: str) -> None:
         raise RetryAfter(0.0, "in a moment")
     if value == "exit":
         sys.exit(3)
+    if value == "half":
+        raise ValueError("caf\udce9")
     if value == "deep":
         fail(value)
     raise AssertionError(value)
@@ -68,7 +70,15 @@ def no_json(value: str) -> Any:
 def die(how: str) -> None:
     if how == "exit":
         os._exit(7)
+    if how == "nameless":
+        os.kill(os.getpid(), signal.SIGRTMIN + 3)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@node(cpu=True)
+def close_stdout(value: Any) -> Any:
+    sys.stdout.close()
+    return value
 
 
 @node(cpu=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -103,6 +104,7 @@ async def test_an_input_that_does_not_fit_fails_it_and_names_the_field() -> None
         ("other", "ValueError", "not worth it", "", 1),
         ("later", "RetryAfter", "in a moment", "", 2),
         ("exit", "NodeError", "raised SystemExit", "SystemExit: 3", 1),
+        ("half", "ValueError", "caf\\udce9", "", 1),
         ("deep", "RecursionError", "maximum recursion depth", "", 1),
     ],
 )
@@ -137,12 +139,36 @@ def test_what_it_prints_comes_out_where_its_worker_prints(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("how", "named"), [("exit", "exited with code 7"), ("kill", "was ended by SIGKILL")]
+    ("how", "named"),
+    [
+        ("exit", "exited with code 7"),
+        ("kill", "was ended by SIGKILL"),
+        ("nameless", f"was ended by signal {signal.SIGRTMIN + 3}"),
+    ],
 )
 async def test_a_process_that_dies_fails_the_attempt_and_says_how(how: str, named: str) -> None:
     (error,) = (await run(cpu_nodes.die, how)).errors
     assert (error.node, error.type, error.attempt) == ("only", "NodeProcessError", 1)
     assert named in error.message
+
+
+async def test_what_is_no_text_in_the_path_of_modules_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "path", [tmp_path, *sys.path])
+    assert (await run(cpu_nodes.close_stdout, 1)).output == 1
+
+
+async def test_an_answer_that_cannot_be_taken_fails_the_attempt_and_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_room(*_: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr("flowcraft.nodes.processes.receive", no_room)
+    (error,) = (await run(cpu_nodes.whereabouts)).errors
+    assert error.type == "NodeProcessError"
+    assert "MemoryError" in error.message
 
 
 async def test_after_a_process_died_the_next_attempt_gets_another_one(tmp_path: Path) -> None:

@@ -10,7 +10,11 @@ import time
 import pytest
 
 from flowcraft import Flowcraft, create_flow
+from flowcraft.adapter.holding import Holdings
+from flowcraft.adapter.options import RuntimeOptions
+from flowcraft.adapter.watchdog import Watchdog
 from flowcraft.memory.adapter import MemoryAdapter
+from flowcraft.nodes import NodeRegistry
 from packages.core.tests.adapter.stage import Stage, virtually
 
 LEASE_SECONDS = 3.0
@@ -186,3 +190,18 @@ async def test_in_virtual_time_no_thread_is_started() -> None:
     worker = stage.worker()
     assert threading.active_count() == before
     await worker.adapter.stop()
+
+
+def test_a_loop_that_was_closed_is_not_taken_for_a_blocked_one():
+    loop = asyncio.new_event_loop()
+    adapter = MemoryAdapter(RuntimeOptions(registry=NodeRegistry()), lease_seconds=0.3)
+
+    async def make():
+        return Watchdog(adapter.parts, Holdings(adapter.parts), lambda: None)
+
+    watchdog = loop.run_until_complete(make())
+    while watchdog._has_answered:  # until it has asked, and nobody will answer
+        time.sleep(0.01)
+    loop.close()
+    watchdog._thread.join(60)
+    assert not watchdog._thread.is_alive()

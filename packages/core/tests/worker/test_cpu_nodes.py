@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -59,3 +60,24 @@ async def test_a_node_whose_run_is_cancelled_ends_with_its_process(
     await until(lambda: is_gone(int(marker.read_text())))
     other = await app.submit("answer", "still at work")
     assert (await other.result(timeout=60)).output == "still at work"
+
+
+async def test_a_node_whose_run_ends_while_it_waits_for_a_process_does_not_start(
+    make_app, working, tmp_path, until
+):
+    app = make_app(cpu_processes=1)
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    async with working(app):
+        computing = await app.submit("compute_at_last", str(first))
+        await until(first.exists)
+        waiting = await app.submit("compute_at_last", str(second))
+        queue = (await app._connect()).adapter.ports.queue
+        while await queue.depth():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        await waiting.cancel()
+        for marker in (first, third):
+            marker.with_name(f"{marker.name}.enough").touch()
+        await computing.result(timeout=60)
+        later = await app.submit("compute_at_last", str(third))
+        await later.result(timeout=60)
+    assert not second.exists()

@@ -34,14 +34,15 @@ async def going_on(parts: Parts, header: RunHeader, before: str) -> NewRun | Non
         header: The new run's.
         before: The run that ended.
     """
-    loaded = await parts.ports.load(Load(before, "", peeks=((RUN, PAYLOAD),)))
+    # All of it in one read: the run may be purged at any moment.
+    loaded = await parts.ports.load(Load(before, "", peeks=((RUN, PAYLOAD),), context=None))
     payload = loaded.peeked.get((RUN, PAYLOAD))
     if loaded.header is None or payload is None:
         return None
     return NewRun(
         header=msgspec.structs.replace(header, retry_of=before),
         payload=payload,
-        context=first_context(await parts.ports.store.context(before)),
+        context=first_context(loaded.context),
     )
 
 

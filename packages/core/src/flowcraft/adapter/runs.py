@@ -292,17 +292,17 @@ class Runs:
         if header is None:
             raise UnknownRunError(f"no run {run_id!r}")
         status: FinalStatus = header.status if header.is_over else "failed"  # type: ignore[assignment]
-        output = None
+        run: RunView | None = None
+        peeks: tuple[tuple[str, str], ...] = ()
         if status == "completed":
             # Only here: a run may have failed because its blueprint cannot be read.
             run = RunView.of(header, await self._parts.programs.get(header.blueprint_hash))
             peeks = tuple((sink, RECORD) for sink in run.program.plan.sinks)
-            loaded = await ports.load(Load(run_id, "", peeks, context=None))
-            output = await self._output(run, loaded)
-            whole = loaded.context
-        else:
-            whole = await ports.store.context(run_id)
-        stored, errors = split_errors(whole)
+        loaded = await ports.load(Load(run_id, "", peeks, context=None))
+        if loaded.header is None:
+            raise UnknownRunError(f"no run {run_id!r}. It was purged just now")
+        output = await self._output(run, loaded) if run is not None else None
+        stored, errors = split_errors(loaded.context)
         context = {key: await self._plain(run_id, value) for key, value in stored.items()}
         if header.error is not None:
             errors.append(header.error)

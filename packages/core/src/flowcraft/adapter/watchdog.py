@@ -17,7 +17,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -84,6 +84,8 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._stopped.wait(self._tick_seconds):
+            if self._loop.is_closed():
+                return  # and nobody is left whose messages these were
             if not self._has_answered:
                 # Counted and not measured: a process that was stopped was not blocked.
                 self._blocked_seconds += self._tick_seconds
@@ -94,10 +96,8 @@ class Watchdog:
                 logger.info("the event loop runs again", extra={"blocked_seconds": seconds})
             self._blocked_seconds = 0.0
             self._is_reported = self._has_given_up = self._has_answered = False
-            try:
+            with suppress(RuntimeError):  # it was closed just now
                 self._loop.call_soon_threadsafe(self._answer)
-            except RuntimeError:  # the loop is closed
-                return
 
     def _stand_in(self) -> None:
         """Do for a blocked loop what cannot wait."""

@@ -2,7 +2,8 @@
 
 Each process is the same command again, started afresh and never forked. A socket joins it to the
 supervisor: the worker says on it that it takes jobs, and drains when it is closed, which is so
-too when the supervisor was killed.
+too when the supervisor was killed. A worker that works is told in no other way to drain: a
+service manager signals every process, and a second signal would end the worker at once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flowcraft.clock import Clock
 
@@ -50,7 +51,7 @@ class Supervisor:
         self._processes = processes
         self._clock = clock
         self._stopping = asyncio.Event()
-        self._alive: set[asyncio.subprocess.Process] = set()
+        self._alive: dict[asyncio.subprocess.Process, _Link] = {}
         self._has_worked = False
         self._in_vain = 0
         self._gave_up = False
@@ -78,24 +79,32 @@ class Supervisor:
         if not again:
             logger.info("worker processes drain", extra={"count": len(self._alive)})
         self._stopping.set()
-        for process in self._alive:
-            with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGKILL if again else signal.SIGTERM)
+        for process, link in self._alive.items():
+            if again:
+                _send(process, signal.SIGKILL)
+            else:
+                _drain(process, link)
 
     async def _keep(self, slot: int) -> None:
         """Start a process, and again each time that it dies."""
         deaths = 0
         while not self._stopping.is_set():
             began = self._clock.monotonic()
-            process, was_ready = await self._live(slot)
-            code = process.returncode or 0
-            if self._stopping.is_set():
-                is_drained = code == 0 or (code == -signal.SIGTERM and not was_ready)
-                if not is_drained:
-                    self._report(slot, process, code)
-                    self._exit_code = 1
-                return
-            self._report(slot, process, code)
+            try:
+                process, was_ready = await self._live(slot)
+            except OSError as error:  # no memory, or too many processes: that may pass
+                what = {"number": slot, "error": str(error)}
+                logger.warning("no worker process can be started", extra=what)
+                was_ready = False
+            else:
+                code = process.returncode or 0
+                if self._stopping.is_set():
+                    is_drained = code == 0 or (code == -signal.SIGTERM and not was_ready)
+                    if not is_drained:
+                        self._report(slot, process, code)
+                        self._exit_code = 1
+                    return
+                self._report(slot, process, code)
             steady = was_ready and self._clock.monotonic() - began > STEADY_SECONDS
             deaths = 1 if steady else deaths + 1
             self._in_vain += not was_ready
@@ -109,33 +118,39 @@ class Supervisor:
                     await self._stopping.wait()
 
     async def _live(self, slot: int) -> tuple[asyncio.subprocess.Process, bool]:
-        """Run one process to its end. Whether it came to take jobs."""
+        """Run one process to its end. Whether it came to take jobs.
+
+        Raises:
+            OSError: It cannot be started.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "flowcraft.cli",
-                *self._arguments(slot, theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                # A Ctrl-C is for the supervisor, which tells them once.
-                process_group=0,
-            )
-        self._alive.add(process)
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "flowcraft.cli",
+                    *self._arguments(slot, theirs.fileno()),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(),),
+                    # A Ctrl-C is for the supervisor, which tells them once.
+                    process_group=0,
+                )
+            except BaseException:
+                ours.close()
+                raise
         reader, writer = await asyncio.open_connection(sock=ours)
-        told = asyncio.ensure_future(self._hears(reader))
+        link = self._alive[process] = _Link(asyncio.ensure_future(self._hears(reader)), writer)
         try:
             if self._stopping.is_set():  # while it was being started
-                with suppress(ProcessLookupError):
-                    process.terminate()
+                _drain(process, link)
             await process.wait()
             # All that it said is there; should a child of its own hold the socket, nothing is.
-            await asyncio.wait([told], timeout=1.0)
-            return process, told.done() and told.result()
+            await asyncio.wait([link.told], timeout=1.0)
+            return process, link.is_ready
         finally:
-            self._alive.discard(process)
-            told.cancel()
+            del self._alive[process]
+            link.told.cancel()
             writer.close()
 
     async def _hears(self, reader: asyncio.StreamReader) -> bool:
@@ -150,6 +165,31 @@ class Supervisor:
             "worker process ended",
             extra={"number": slot, "pid": process.pid, "how": how_it_ended(code)},
         )
+
+
+class _Link(NamedTuple):
+    """What joins a process to the supervisor: what it said, and what it drains by."""
+
+    told: asyncio.Future[bool]
+    writer: asyncio.StreamWriter
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has come to take jobs."""
+        return self.told.done() and self.told.result()
+
+
+def _drain(process: asyncio.subprocess.Process, link: _Link) -> None:
+    """Have a process drain, or end if it has not come to take jobs."""
+    if link.is_ready:
+        link.writer.close()
+    else:
+        _send(process, signal.SIGTERM)
+
+
+def _send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        process.send_signal(number)
 
 
 def how_it_ended(code: int) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from flowcraft.blueprint.plan import EdgePlan
 from flowcraft.engine.record import ErrorInfo
-from flowcraft.errors import ExpressionError
+from flowcraft.errors import ExpressionError, text_of
 from flowcraft.execution.move import Move
 from flowcraft.expressions import Expression
 
@@ -59,9 +59,9 @@ def error_info(move: Move, error: BaseException) -> ErrorInfo:
     cause = error.__cause__
     return ErrorInfo(
         node=move.activation.node,
-        message=str(error) or type(error).__name__,
+        message=text_of(error) or type(error).__name__,
         type=type(error).__name__,
         scope=move.activation.scope,
         attempt=move.attempt,
-        cause=f"{type(cause).__name__}: {cause}" if cause is not None else "",
+        cause=f"{type(cause).__name__}: {text_of(cause)}" if cause is not None else "",
     )

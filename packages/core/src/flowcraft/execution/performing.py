@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from flowcraft.errors import text_of
+
 
 class Performed(NamedTuple):
     """A result that is ready to be recorded; the output as a stored value."""
@@ -18,7 +20,7 @@ class AttemptError(Exception):
     """The attempt failed; `__cause__` is why."""
 
     def __init__(self, error: BaseException, *, is_retryable: bool) -> None:
-        super().__init__(str(error))
+        super().__init__(text_of(error))
         self.error = error
         self.is_retryable = is_retryable
 

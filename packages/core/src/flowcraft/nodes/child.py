@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 
 import msgspec
 
@@ -44,7 +45,9 @@ def main(descriptor: int) -> None:
     while True:
         answer = _answer(requests.get())
         for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+            # Closed by the node, never there, or read by nobody: the answer is worth more.
+            with suppress(AttributeError, OSError, ValueError):
+                stream.flush()
         send(connection, msgspec.json.encode(answer))
 
 

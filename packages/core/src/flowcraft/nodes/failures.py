@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from flowcraft.errors import NodeError, NonRetryableError, RetryAfter
+from flowcraft.errors import NodeError, NonRetryableError, RetryAfter, text_of
 
 
 def failure_of(error: BaseException, *, node_id: str) -> Exception | None:
@@ -26,7 +26,7 @@ def failure_of(error: BaseException, *, node_id: str) -> Exception | None:
             "It may have awaited a task or future that was cancelled."
         )
     return NodeError(
-        f"node {node_id!r} raised {type(error).__name__}({error}). "
+        f"node {node_id!r} raised {type(error).__name__}({text_of(error)}). "
         "Raise an Exception in a node, or return; the worker goes on."
     )
 

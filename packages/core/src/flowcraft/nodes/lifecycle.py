@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from flowcraft.errors import BackendError, NonRetryableError, RetryAfter
+from flowcraft.errors import BackendError, NonRetryableError, RetryAfter, text_of
 from flowcraft.nodes.base_node import BaseNode, ClassBinding
 from flowcraft.nodes.binding import NodeCall
 from flowcraft.nodes.failures import failure_of
@@ -83,8 +83,8 @@ class Lifecycle:
             if isinstance(error, (RetryAfter, BackendError)) or not self._should_retry(error):
                 raise
             raise NonRetryableError(
-                f"{phase} of node {call.run.node_id!r} failed: {type(error).__name__}: {error}. "
-                "Only exec is tried again; move there what may fail for a while."
+                f"{phase} of node {call.run.node_id!r} failed: {type(error).__name__}: "
+                f"{text_of(error)}. Only exec is tried again; move there what may fail for a while."
             ) from error
 
     async def _recover(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from flowcraft.errors import NodeError, RetryAfter
+from flowcraft.errors import NodeError, RetryAfter, text_of
 from flowcraft.nodes.reference import Reference
 from flowcraft.nodes.result import RunInfo
 
@@ -61,12 +61,12 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
         cause = error.__cause__
         return cls(
             type=type(error).__name__,
-            message=str(error),
+            message=text_of(error),
             cause_type=type(cause).__name__ if cause is not None else "",
-            cause_message=str(cause) if cause is not None else "",
+            cause_message=text_of(cause) if cause is not None else "",
             is_retryable=is_retryable,
             delay_seconds=error.delay_seconds if isinstance(error, RetryAfter) else None,
-            trace="".join(traceback.format_exception(error)),
+            trace="".join(traceback.format_exception(error)).encode(errors="replace").decode(),
         )
 
     def as_error(self) -> Exception:

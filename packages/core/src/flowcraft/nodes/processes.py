@@ -162,6 +162,12 @@ class _Child:
                 answer.set_exception(NodeProcessError(self._why_it_died()))
             except NodeProcessError as error:
                 answer.set_exception(error)
+            except Exception as error:  # noqa: BLE001 - whoever waits would wait for ever
+                self.end()  # in the middle of a message: no memory for its answer, say
+                why = f"{type(error).__name__}: {error}"
+                answer.set_exception(
+                    NodeProcessError(f"the process in which the node executed was given up: {why}")
+                )
         with self._lock:
             connection, process = self._connection, self._process
         if connection is not None:
@@ -193,7 +199,7 @@ class _Child:
                 number = theirs.fileno()
                 try:
                     self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
-                        [sys.executable, "-c", _PROGRAM, str(number), json.dumps(sys.path)],
+                        [sys.executable, "-c", _PROGRAM, str(number), _path()],
                         stdin=subprocess.DEVNULL,
                         pass_fds=[number],
                     )
@@ -213,7 +219,7 @@ class _Child:
             process.kill()
             code = process.wait()
         if code < 0:
-            how = f"was ended by {signal.Signals(-code).name}"
+            how = f"was ended by {_signal(-code)}"
         else:
             how = f"exited with code {code}"
         self.end()
@@ -221,3 +227,16 @@ class _Child:
             f"the process in which the node executed {how} before there was a result. Code that "
             "runs out of memory, crashes or exits does this; what it said is on stderr"
         )
+
+
+def _path() -> str:
+    """Where modules are found. Python passes over what else people put there, such as a Path."""
+    places: list[object] = list(sys.path)
+    return json.dumps([place for place in places if isinstance(place, str)])
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most of the real-time signals have no name
+        return f"signal {number}"

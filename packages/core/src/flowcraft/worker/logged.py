@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
+from flowcraft.errors import text_of
 from flowcraft.nodes import (
     Context,
     NodeImplementation,
@@ -83,7 +84,7 @@ async def _logged(run: RunInfo, execution: Awaitable[NodeResult[Any]]) -> NodeRe
     try:
         result = await execution
     except Exception as error:
-        why = f"{type(error).__name__}: {error}"
+        why = f"{type(error).__name__}: {text_of(error)}"
         logger.warning("attempt failed", extra={**what, "error": why})
         raise
     except BaseException:
