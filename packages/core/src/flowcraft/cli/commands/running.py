@@ -149,8 +149,8 @@ def retry(
 ) -> None:
     """Go on from a run that ended, in a new one.
 
-    It writes the new run's id. What completed does not execute again. With --wait or --follow it writes the result too, and
-    exits with 1 if the run fails.
+    It writes the new run's id. What completed does not execute again. With --wait or --follow it
+    writes the result too, and exits with 1 if the run fails.
     """
     from flowcraft.cli import runs
 
