@@ -10,8 +10,10 @@ import pytest
 
 from flowcraft.engine.activation import Activation
 from flowcraft.engine.cells import RECORD
+from flowcraft.engine.consequences import Cell
 from flowcraft.execution.move import load_for
 from flowcraft.nodes import Context, RunInfo
+from flowcraft.ports.store import Commit
 from packages.core.tests.adapter.stage import Stage, virtually
 from tests.simulation.hand_written import graph, node
 
@@ -272,3 +274,29 @@ async def test_batches_in_a_loop_begin_anew_each_time(stage: Stage) -> None:
     edges = [("a", "c"), ("c", "b", {"action": "continue"}), ("b", "g"), ("g", "n"), ("n", "c")]
     result = await stage.run(graph(nodes, *edges, ("c", "z")))
     assert result.output == [0, 10, 2]
+
+
+@virtually
+async def test_a_batch_has_the_items_of_one_list_though_its_key_changes_when_a_worker_dies(
+    stage: Stage,
+) -> None:
+    blueprint = batch(0, inputs="numbers")
+    stage.add(blueprint)
+    first = stage.worker()
+
+    async def die_once_the_items_are_there(call: str) -> None:
+        if "touch" not in call and await stage.cells("b/#1"):
+            await first.die()
+
+    first.before = die_once_the_items_are_there
+    await stage.submit("g", {"numbers": [1, 2]})
+    await stage.until(lambda: is_there(stage, "b/#1"))
+    changed = Commit("run", Cell("l", "claim", b"1"), context={"numbers": b"[30,40,50]"})
+    await stage.client.ports.commit(changed)
+    stage.worker()
+    assert (await stage.result()).output == [10, 20]
+
+
+async def is_there(stage: Stage, key: str) -> bool:
+    """Whether anything is noted of an activation."""
+    return bool(await stage.cells(key))

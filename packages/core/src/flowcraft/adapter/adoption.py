@@ -96,6 +96,8 @@ class Adopter:
             # no reader sees the one without the other, and the old run may be purged.
             raise HandBackError(WINNER_SECONDS)
         if move.kind == "scatter":
+            if INPUT in before.loaded.cells:  # for whoever performs it, should the old run go
+                await self._parts.note(move, INPUT, before.loaded.cells[INPUT])
             if not await self._copy_items(before.run_id, move, record.items or 0):
                 return None
         elif is_listed_as_wait(move):

@@ -197,12 +197,18 @@ class Functions:
 
     async def _items(self, move: Move) -> AsyncIterator[list[bytes]]:
         """The items of a batch; what another batch gathered is never one list."""
-        batch = self._parts.reader.batch_in(move)
+        reader = self._parts.reader
+        batch = reader.batch_in(move)
         if batch is not None:
-            async for page in self._parts.reader.pages(move.run.run_id, batch):
+            async for page in reader.pages(move.run.run_id, batch):
                 yield page
             return
-        items = items_in(move, await self._parts.reader.input_of(move))
+        taken = await reader.input_of(move)
+        if move.node.names_context:
+            # Another branch may write the key meanwhile. Whoever goes on where a worker died
+            # goes on with the list that this one took.
+            taken = await self._parts.note(move, INPUT, taken)
+        items = items_in(move, taken)
         for first in range(0, len(items), CELL_PAGE):
             some = items[first : first + CELL_PAGE]
             yield [values.encode(item, what=move.activation.node) for item in some]

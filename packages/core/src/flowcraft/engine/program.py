@@ -23,6 +23,7 @@ class NodeProgram:
     Attributes:
         plan: The node in its graph.
         inputs: The meanings of each name in its `inputs` mapping; `""` for a bare one.
+        names_context: Whether its `inputs` name what may be a context key.
         reads: The meanings of each name that its expressions read.
         is_self_contained: Whether its one incoming value is all it needs to run, so that a
             worker that holds this value need not read the store first.
@@ -30,8 +31,8 @@ class NodeProgram:
             that has to be decided.
     """
 
-    __slots__ = ("always_takes", "conditions", "controller", "inputs", "is_self_contained", "plan",
-                 "reads", "transforms", "uses")  # fmt: skip
+    __slots__ = ("always_takes", "conditions", "controller", "inputs", "is_self_contained",
+                 "names_context", "plan", "reads", "transforms", "uses")  # fmt: skip
 
     def __init__(
         self,
@@ -49,6 +50,8 @@ class NodeProgram:
             self.inputs = {"": input_candidates(mapping, nodes)}
         else:
             self.inputs = {key: input_candidates(name, nodes) for key, name in mapping.items()}
+        candidates = [one for group in (self.inputs or {}).values() for one in group]
+        self.names_context = any(candidate.key is not None for candidate in candidates)
         edges = [edge for owner in (*stood_for, plan) for edge in owner.outs]
         self.conditions = {e.index: compile_(e.condition) for e in edges if e.condition is not None}
         self.transforms = {e.index: compile_(e.transform) for e in edges if e.transform is not None}
