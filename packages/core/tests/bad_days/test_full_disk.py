@@ -14,13 +14,14 @@ import pytest
 from flowcraft.errors import BackendError
 from packages.core.tests.bad_days.apps import PATIENCE_SECONDS, make_app, until, working
 
-CHILD = Path(__file__).with_name("child.py")
+WORKSPACE = Path(__file__).parents[4]
+CHILD = "packages.core.tests.bad_days.child"
 
 
 def child(command: str, path: Path) -> Any:
     done = subprocess.run(
-        [sys.executable, str(CHILD), command, str(path)],
-        capture_output=True, text=True, timeout=2 * PATIENCE_SECONDS, check=False,
+        [sys.executable, "-m", CHILD, command, str(path)],
+        cwd=WORKSPACE, capture_output=True, text=True, timeout=2 * PATIENCE_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
