@@ -1,4 +1,4 @@
-"""A process whose files may not grow: `python -m ... COMMAND FILE`. Writes what came of it as JSON."""
+"""A process whose files may not grow: gets COMMAND and FILE, writes what came of it as JSON."""
 
 from __future__ import annotations
 
