@@ -147,9 +147,9 @@ class Sweeper:
         return len(due)
 
     async def sweep_for_ever(self) -> None:
-        """Sweep at every interval, a little apart from other workers."""
+        """Sweep at every interval or a little before, apart from other workers."""
         while True:
-            apart = 0.75 + self._parts.clock.chance() / 2
+            apart = 0.75 + self._parts.clock.chance() / 4
             await self._parts.clock.sleep(self._interval * apart)
             try:
                 await self.sweep()
