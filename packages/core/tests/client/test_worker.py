@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
 import threading
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -106,18 +104,6 @@ async def test_a_worker_logs_each_execution_with_its_run_node_scope_and_attempt(
         ("started", "each_scatter", "/#0", 2),
         ("attempt failed", "each_scatter", "/#0", 2),
     ]
-
-
-async def test_a_worker_drains_on_sigterm_and_leaves_the_signals_as_they_were(app):
-    before = signal.getsignal(signal.SIGTERM)
-    worker = app.worker()
-    task = asyncio.create_task(worker.run())
-    async with asyncio.timeout(30):
-        while signal.getsignal(signal.SIGTERM) is before:  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0)
-        os.kill(os.getpid(), signal.SIGTERM)
-        await task
-    assert signal.getsignal(signal.SIGTERM) is before
 
 
 async def test_a_worker_that_drains_lets_a_thread_finish_and_records_its_outcome():
