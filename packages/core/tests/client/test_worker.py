@@ -6,11 +6,12 @@ import asyncio
 import logging
 import threading
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Annotated
 
 import pytest
 
-from flowcraft import Depends, Flowcraft, create_flow
+from flowcraft import Depends, Flowcraft, RunInfo, create_flow
 from flowcraft.errors import BlueprintError, RegistrationError
 
 
@@ -78,6 +79,25 @@ async def test_a_worker_whose_blueprint_names_what_nobody_registered_does_not_st
     app.add({"id": "flow", "nodes": [{"id": "a", "uses": "nobody"}]})
     with pytest.raises(BlueprintError, match="nobody"):
         await app.worker().run()
+
+
+async def test_a_context_variable_that_a_node_sets_is_not_seen_by_the_next_on_a_worker(
+    app, working
+):
+    variable = ContextVar("variable", default="nobody")
+
+    async def leave(run: RunInfo) -> str:
+        before = variable.get()
+        variable.set(run.node_id)
+        return before
+
+    flow = create_flow("flow")
+    first = flow.node(leave, uses="leave", id="first")
+    flow.edge(first, flow.node(leave, uses="leave", id="second"))
+    app.add(flow)
+    async with working(app):
+        run = await app.submit("flow")
+        assert (await run.result(timeout=30)).output == "nobody"
 
 
 async def test_a_worker_logs_each_execution_with_its_run_node_scope_and_attempt(
