@@ -70,6 +70,23 @@ def test_an_option_that_is_no_json_is_refused_by_its_name(text):
         read_json(text, "--payload")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": 1, "a": 2}', "--payload: the key 'a' appears twice"),
+        ('{"order": [{"id": 1, "id": 1}]}', r"--payload\.order\[0\]: the key 'id' appears twice"),
+    ],
+)
+def test_an_option_that_repeats_a_key_is_refused_by_the_name_of_the_key(text, message):
+    with pytest.raises(SettingsError, match=message):
+        read_json(text, "--payload")
+
+
+def test_an_option_may_be_deeper_than_a_blueprint():
+    text = "[" * 150 + "]" * 150
+    assert read_json(text, "--payload") == json.loads(text)
+
+
 # -- showing a run
 
 NOW = 1_000_000.0

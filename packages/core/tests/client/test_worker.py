@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
 import threading
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Annotated
 
 import pytest
 
-from flowcraft import Depends, Flowcraft, create_flow
+from flowcraft import Depends, Flowcraft, RunInfo, create_flow
 from flowcraft.errors import BlueprintError, RegistrationError
 
 
@@ -82,6 +81,25 @@ async def test_a_worker_whose_blueprint_names_what_nobody_registered_does_not_st
         await app.worker().run()
 
 
+async def test_a_context_variable_that_a_node_sets_is_not_seen_by_the_next_on_a_worker(
+    app, working
+):
+    variable = ContextVar("variable", default="nobody")
+
+    async def leave(run: RunInfo) -> str:
+        before = variable.get()
+        variable.set(run.node_id)
+        return before
+
+    flow = create_flow("flow")
+    first = flow.node(leave, uses="leave", id="first")
+    flow.edge(first, flow.node(leave, uses="leave", id="second"))
+    app.add(flow)
+    async with working(app):
+        run = await app.submit("flow")
+        assert (await run.result(timeout=30)).output == "nobody"
+
+
 async def test_a_worker_logs_each_execution_with_its_run_node_scope_and_attempt(
     app, working, caplog
 ):
@@ -106,18 +124,6 @@ async def test_a_worker_logs_each_execution_with_its_run_node_scope_and_attempt(
         ("started", "each_scatter", "/#0", 2),
         ("attempt failed", "each_scatter", "/#0", 2),
     ]
-
-
-async def test_a_worker_drains_on_sigterm_and_leaves_the_signals_as_they_were(app):
-    before = signal.getsignal(signal.SIGTERM)
-    worker = app.worker()
-    task = asyncio.create_task(worker.run())
-    async with asyncio.timeout(30):
-        while signal.getsignal(signal.SIGTERM) is before:  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0)
-        os.kill(os.getpid(), signal.SIGTERM)
-        await task
-    assert signal.getsignal(signal.SIGTERM) is before
 
 
 async def test_a_worker_that_drains_lets_a_thread_finish_and_records_its_outcome():

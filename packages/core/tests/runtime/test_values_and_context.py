@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any
@@ -42,6 +43,32 @@ def test_a_node_cannot_change_its_params_for_the_next_run(lab, graph):
     lab.register("spoil", spoil)
     blueprint = graph({"a": {"uses": "spoil", "params": {"list": []}}})
     assert [lab.run(blueprint).output, lab.run(blueprint).output] == [1, 1]
+
+
+@pytest.mark.parametrize("is_quick", [False, True])
+def test_a_context_variable_that_a_node_sets_is_seen_by_no_other_node_or_attempt(
+    lab, graph, is_quick
+):
+    variable = ContextVar("variable", default="nobody")
+
+    def leave(run: RunInfo) -> str:
+        before = variable.get()
+        variable.set(run.node_id)
+        if run.attempt == 1:
+            raise ValueError("once more")
+        return before
+
+    async def leave_later(run: RunInfo) -> str:
+        await asyncio.sleep(0)
+        return leave(run)
+
+    if is_quick:
+        lab.register("leave", leave, quick=True)
+    else:
+        lab.register("leave", leave_later)
+    nodes = {node: {"uses": "leave", "config": {"maxRetries": 2}} for node in "abcd"}
+    run = lab.run(graph(nodes, ("a", "b"), ("a", "c"), ("a", "d")))
+    assert run.output == {"b": "nobody", "c": "nobody", "d": "nobody"}
 
 
 @pytest.mark.parametrize("output", [{1, 2}, float("nan"), {"a": (1, 2)}, {1: "x"}])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 MAX_DEPTH = 100
@@ -57,6 +57,21 @@ def copy(value: Any, *, where: str, problems: list[str]) -> Any:
 def repeated_keys(mapping: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the keys that the JSON text had more than once in this very object."""
     return mapping.repeated if isinstance(mapping, _RepeatedKeys) else ()
+
+
+def repetitions(value: Any, *, where: str) -> Iterator[str]:
+    """Say what `decode` found repeated, one message for each key.
+
+    Where the other limits of a blueprint do not hold; `copy` says this and the rest.
+    """
+    if isinstance(value, dict):
+        for key in repeated_keys(value):
+            yield _appears_twice(key, where)
+        for key, item in value.items():
+            yield from repetitions(item, where=f"{where}.{key}")
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from repetitions(item, where=f"{where}[{number}]")
 
 
 def text_fault(text: str) -> str | None:
@@ -126,9 +141,7 @@ def _copy(value: Any, where: str, problems: list[str], around: tuple[int, ...]) 
 def _copy_mapping(
     value: Mapping[Any, Any], where: str, problems: list[str], around: tuple[int, ...]
 ) -> dict[str, Any]:
-    problems.extend(
-        f"{where}: the key {key!r} appears twice; keep one" for key in repeated_keys(value)
-    )
+    problems.extend(_appears_twice(key, where) for key in repeated_keys(value))
     made: dict[str, Any] = {}
     for key, item in value.items():
         if type(key) is not str:
@@ -149,6 +162,10 @@ def _is_too_deep(value: object, where: str, problems: list[str], around: tuple[i
         problems.append(_too_deep(where if len(where) <= 80 else f"{where[:77]}..."))
         return True
     return False
+
+
+def _appears_twice(key: str, where: str) -> str:
+    return f"{where}: the key {key!r} appears twice; keep one"
 
 
 def _too_deep(where: str) -> str:

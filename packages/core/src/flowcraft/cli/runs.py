@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from flowcraft.app import Flowcraft
+from flowcraft.blueprint import strict_json
 from flowcraft.cli.follow import show_events, view_of, write_followed
 from flowcraft.cli.output import json_text, write
 from flowcraft.cli.show import error_text, run_lines
@@ -174,14 +175,19 @@ def read_json(text: str | None, option: str) -> Any:
     """Read an option that holds JSON, or `-` for what comes in.
 
     Raises:
-        SettingsError: It is no JSON.
+        SettingsError: It is no JSON, or repeats a key.
     """
     if text is None:
         return None
     data = sys.stdin.buffer.read() if text == "-" else text.encode(errors="surrogateescape")
     try:
-        return msgspec.json.decode(data)
+        value = msgspec.json.decode(data)
+        # Only for the keys: its other limits are those of blueprints, not of payloads.
+        repeated = list(strict_json.repetitions(strict_json.decode(data, []), where=option))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(
             f"{option} is no JSON: {error}. A text needs its quotes: '\"like this\"'"
         ) from error
+    if repeated:
+        raise SettingsError("; ".join(repeated))
+    return value

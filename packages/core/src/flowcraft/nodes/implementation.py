@@ -23,6 +23,7 @@ from flowcraft.nodes.options import NodeOptions
 from flowcraft.nodes.processes import RunInProcess
 from flowcraft.nodes.reference import is_where_it_says, reference_to
 from flowcraft.nodes.result import Context, NodeResult, RunInfo
+from flowcraft.nodes.variables import with_own_variables
 
 Mode = Literal["async", "thread", "inline", "process"]
 
@@ -132,7 +133,7 @@ class NodeImplementation:
             run_in_process=run_in_process,
         )
         try:
-            value = await self._attempt(call)
+            value = await with_own_variables(self._attempt, call)
         except BaseException as error:
             failure = failure_of(error, node_id=run.node_id)
             if failure is None or failure is error:
@@ -170,7 +171,7 @@ class NodeImplementation:
             run_in_process=None,
         )
         try:
-            value = await self._lifecycle.fall_back(call, error)
+            value = await with_own_variables(self._lifecycle.fall_back, call, error)
         except BaseException as raised:
             failure = failure_of(raised, node_id=run.node_id)
             if failure is None or failure is raised:

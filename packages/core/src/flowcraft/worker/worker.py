@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from flowcraft.adapter.base import BaseDistributedAdapter
@@ -19,10 +17,9 @@ from flowcraft.client.book import BlueprintBook
 from flowcraft.client.connection import open_adapter
 from flowcraft.nodes import NodeRegistry, ProcessPool, thread_runner
 from flowcraft.worker.logged import logged_registry
+from flowcraft.worker.signals import stopped_by_signals
 
 logger = logging.getLogger("flowcraft.worker")
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Worker:
@@ -71,13 +68,22 @@ class Worker:
     async def run(self) -> None:
         """Work until SIGTERM, SIGINT or `stop`; then finish or hand back what is held.
 
-        A second signal ends the process at once; what it held is then taken over by others.
+        A signal is for all workers of this process, also those that still open their lifespan.
+        A second one ends the process at once; what it held is then taken over by others.
 
         Raises:
             BlueprintError: A blueprint names what nobody registered.
             RegistrationError: The lifespan yields less than the nodes ask for.
         """
         self._book.check()
+        with stopped_by_signals(self.stop):
+            await self._live()
+
+    def stop(self) -> None:
+        """Tell the worker to drain; `run` returns when it has."""
+        self._told_to_stop.set()
+
+    async def _live(self) -> None:
         async with self._dependencies() as dependencies:
             self._registry.check_dependencies(dependencies)
             executor = ThreadPoolExecutor(self._concurrency, "flowcraft-node")
@@ -100,27 +106,22 @@ class Worker:
                 # A thread cannot be ended: what still runs in one is let go, and its result.
                 executor.shutdown(wait=False, cancel_futures=True)
 
-    def stop(self) -> None:
-        """Tell the worker to drain; `run` returns when it has."""
-        self._told_to_stop.set()
-
     async def _work(self, adapter: BaseDistributedAdapter) -> None:
         await open_adapter(adapter)
         uncontain = contain_node_tasks(asyncio.get_running_loop())
-        with self._signals():
-            adapter.start()
-            self.started.set()
-            logger.info(
-                "worker started",
-                extra={"worker": self.name, "pid": os.getpid(), "concurrency": self._concurrency},
-            )
-            try:
-                await self._told_to_stop.wait()
-                logger.info("worker drains", extra={"worker": self.name})
-            finally:
-                await adapter.stop(grace_seconds=self._drain_seconds)
-                uncontain()
-            logger.info("worker stopped", extra={"worker": self.name})
+        adapter.start()
+        self.started.set()
+        logger.info(
+            "worker started",
+            extra={"worker": self.name, "pid": os.getpid(), "concurrency": self._concurrency},
+        )
+        try:
+            await self._told_to_stop.wait()
+            logger.info("worker drains", extra={"worker": self.name})
+        finally:
+            await adapter.stop(grace_seconds=self._drain_seconds)
+            uncontain()
+        logger.info("worker stopped", extra={"worker": self.name})
 
     @asynccontextmanager
     async def _dependencies(self) -> AsyncIterator[Any]:
@@ -129,28 +130,3 @@ class Worker:
             return
         async with self._lifespan() as dependencies:
             yield dependencies
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Drain at the first signal; a second one does what it always did."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        loop = asyncio.get_running_loop()
-        before = {number: signal.getsignal(number) for number in SIGNALS}
-
-        def restore() -> None:
-            for number, handler in before.items():
-                loop.remove_signal_handler(number)
-                signal.signal(number, handler)
-
-        def drain() -> None:
-            restore()
-            self.stop()
-
-        for number in SIGNALS:
-            loop.add_signal_handler(number, drain)
-        try:
-            yield
-        finally:
-            restore()
