@@ -37,7 +37,8 @@ class ObservedRecord:
 class Observed:
     """One ended run. `records` by activation key, `children` by that key and the attempt.
 
-    A run that retries another one names it in `retry_of`.
+    A run that retries another one names it in `retry_of`. Where both are looked at together,
+    `reached` are the records of the retry itself, which alone say how far it had come at its end.
     """
 
     status: Literal["completed", "failed", "cancelled"]
@@ -48,6 +49,7 @@ class Observed:
     children: dict[tuple[str, int], Observed] = field(default_factory=dict)
     run_id: str = ""
     retry_of: str | None = None
+    reached: frozenset[str] | None = None
 
 
 def check(case: Case, observed: Observed, *, may_be_cancelled: bool = False) -> list[str]:
@@ -235,9 +237,10 @@ class _Comparison:
         The evaluation that begins an iteration may be recorded while the run ends without it.
         """
         name, slash, rest = sink.partition("/")
-        scope = slash + rest
+        scope, reached = slash + rest, self.observed.reached
         return not scope or any(
-            record.ready.node in self.walk.facts.beside(name)
+            (reached is None or record.ready.key in reached)
+            and record.ready.node in self.walk.facts.beside(name)
             and (record.ready.scope == scope or record.ready.scope.startswith(scope + "/"))
             for record in self.walk.records.values()
         )

@@ -65,4 +65,7 @@ def run_virtually(main: Coroutine[Any, Any, T]) -> T:
         except (TimeoutError, DeadlockError):
             pass
         finally:
+            for task in asyncio.all_tasks(loop):
+                # Of a worker that vanished, at a call that never comes back: nothing to speak of.
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
             loop.close()

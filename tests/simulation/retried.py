@@ -43,6 +43,7 @@ def together(old: Observed, new: Observed) -> Observed:
         errors=[*errors, *new.errors],
         retry_of=old.retry_of,
         run_id=new.run_id,
+        reached=frozenset(new.records),
     )
 
 
