@@ -23,23 +23,45 @@ NODE: ContextVar[str] = ContextVar("flowcraft_node", default="")
 def contain_node_tasks(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
     """Have the tasks of nodes made so that none can end the loop.
 
-    Returns:
-        Call it to have tasks made as before.
-    """
-    before = loop.get_task_factory()
+    Several workers may share the loop; they come and go in any order.
 
-    def make(
-        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **how: Any
+    Returns:
+        Call it when a worker needs it no more; after the last one tasks are made as before.
+    """
+    found: object = loop.get_task_factory()
+    if isinstance(found, _Factory):
+        factory = found
+    else:
+        factory = _Factory(found)
+        loop.set_task_factory(factory)  # type: ignore[arg-type] # its type knows fewer arguments
+    factory.users += 1
+
+    def release() -> None:
+        factory.users -= 1
+        in_place: object = loop.get_task_factory()
+        if factory.users == 0 and in_place is factory:
+            loop.set_task_factory(factory.before)
+
+    return release
+
+
+class _Factory:
+    """Makes tasks for as long as a worker of the loop is there."""
+
+    def __init__(self, before: Any) -> None:
+        self.before = before
+        self.users = 0
+
+    def __call__(
+        self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **how: Any
     ) -> asyncio.Future[Any]:
         node = NODE.get()
         if node:
             coroutine = _Contained(coroutine, node)
-        if before is None:
+        if self.before is None:
             return asyncio.Task(coroutine, loop=loop, **how)
-        return before(loop, coroutine, **how)
-
-    loop.set_task_factory(make)  # type: ignore[arg-type] # its type knows fewer arguments
-    return lambda: loop.set_task_factory(before)
+        made: asyncio.Future[Any] = self.before(loop, coroutine, **how)
+        return made
 
 
 class _Contained(Coroutine[Any, Any, Any]):

@@ -157,9 +157,11 @@ def finish(db: LocalDatabase, wanted: End, *, announces: bool = False) -> RunHea
 
 def create(db: LocalDatabase, wanted: NewRun, sweep_after: float) -> RunHeader:
     """Create a run if it does not exist."""
-    header = db.get_run(wanted.header.run_id)
-    if header is not None:
-        return header
+    standing = db.get_run(wanted.header.run_id)
+    return standing if standing is not None else _insert(db, wanted, sweep_after)
+
+
+def _insert(db: LocalDatabase, wanted: NewRun, sweep_after: float) -> RunHeader:
     run_id = wanted.header.run_id
     db.insert_run(wanted.header, sweep_after)
     db.insert_cell(run_id, RUN, PAYLOAD, wanted.payload)
@@ -175,7 +177,7 @@ def begin(db: LocalDatabase, wanted: Beginning, now: float, sweep_after: float) 
         return standing
     for outgoing in wanted.jobs:
         db.insert_job(encode_job(outgoing.job), now + outgoing.delay_seconds)
-    return create(db, wanted.run, sweep_after)
+    return _insert(db, wanted.run, sweep_after)
 
 
 def transition(
