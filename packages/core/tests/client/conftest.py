@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -14,35 +13,12 @@ PATIENCE_SECONDS = 30.0
 """When a test that waits for something that never comes gives up."""
 
 
-@pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch):
-    for name in ("FLOWCRAFT_ADAPTER", "FLOWCRAFT_URL"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 async def app() -> AsyncIterator[Flowcraft]:
     """An application on the memory adapter, closed in the end."""
     made = Flowcraft(adapter="memory")
     yield made
     await made.aclose()
-
-
-@pytest.fixture
-def working() -> Callable[..., object]:
-    """A worker of an application, as long as the block lasts; drained at its end."""
-
-    @asynccontextmanager
-    async def with_worker(app: Flowcraft, **settings) -> AsyncIterator[object]:
-        worker = app.worker(**settings)
-        task = asyncio.create_task(worker.run())
-        try:
-            yield worker
-        finally:
-            worker.stop()
-            await asyncio.wait_for(task, PATIENCE_SECONDS)
-
-    return with_worker
 
 
 @pytest.fixture

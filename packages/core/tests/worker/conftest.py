@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,6 @@ from packages.core.tests.worker import bad_days
 
 PATIENCE_SECONDS = 60.0
 """When a test that waits for something that never comes gives up."""
-
-
-@pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch):
-    for name in ("FLOWCRAFT_ADAPTER", "FLOWCRAFT_URL"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -45,23 +38,6 @@ async def make_app(tmp_path) -> AsyncIterator[Callable[..., Flowcraft]]:
 def app(make_app) -> Flowcraft:
     """The application of `bad_days.py`, in this process."""
     return make_app()
-
-
-@pytest.fixture
-def working() -> Callable[..., object]:
-    """A worker of an application, as long as the block lasts; drained at its end."""
-
-    @asynccontextmanager
-    async def with_worker(app: Flowcraft, **settings: Any) -> AsyncIterator[object]:
-        worker = app.worker(**settings)
-        task = asyncio.create_task(worker.run())
-        try:
-            yield worker
-        finally:
-            worker.stop()
-            await asyncio.wait_for(task, PATIENCE_SECONDS)
-
-    return with_worker
 
 
 @pytest.fixture

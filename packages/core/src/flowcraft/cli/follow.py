@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from flowcraft.cli.output import json_text
 from flowcraft.cli.show import error_text
@@ -31,17 +30,6 @@ class LineView:
 
     def take(self, event: RunEvent) -> None:
         print(json_text(event) if self._as_json else event_line(event), flush=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        return None
 
 
 def event_line(event: RunEvent) -> str:
@@ -71,7 +59,7 @@ def view_of(
         clock: Tells how long a node has been running.
     """
     if as_json or not sys.stdout.isatty():
-        return LineView(as_json=as_json)
+        return nullcontext(LineView(as_json=as_json))
     from flowcraft.cli.live import LiveView
 
     return LiveView(run_id, nodes, clock)
