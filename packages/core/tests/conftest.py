@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,8 +18,8 @@ PATIENCE_SECONDS = 60.0
 
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch):
-    for name in ("FLOWCRAFT_ADAPTER", "FLOWCRAFT_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("FLOWCRAFT_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture

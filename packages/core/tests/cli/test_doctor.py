@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 
 import pytest
@@ -26,12 +25,6 @@ class LateClock(SystemClock):
 
 async def work(value):
     return value
-
-
-@pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch):
-    for name in [name for name in os.environ if name.startswith("FLOWCRAFT_")]:
-        monkeypatch.delenv(name)
 
 
 @pytest.fixture
