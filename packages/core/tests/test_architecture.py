@@ -14,6 +14,7 @@ CORE = Path(flowcraft.__file__).parent
 BACKENDS = ("memory", "sqlite")
 DOORS = ("app", "client", "worker", "cli")
 DRIVERS = ("adapter", "runtime")
+KIT = "testing"
 
 # What each package must not know of.
 STRANGERS = {
@@ -29,6 +30,7 @@ STRANGERS = {
     "sqlite": ("runtime", "memory", *DOORS),
     "client": ("worker", "cli"),
     "worker": ("cli",),
+    "testing": ("local", *BACKENDS, "cli"),
 }
 
 
@@ -49,6 +51,17 @@ def test_a_package_knows_only_what_is_below_it(package: str) -> None:
         for module in imported(path)
         for stranger in STRANGERS[package]
         if module == f"flowcraft.{stranger}" or module.startswith(f"flowcraft.{stranger}.")
+    }
+    assert not known
+
+
+def test_nothing_but_the_kit_knows_the_kit() -> None:
+    known = {
+        f"{path.relative_to(CORE)} imports {module}"
+        for path in CORE.rglob("*.py")
+        if KIT not in path.relative_to(CORE).parts
+        for module in imported(path)
+        if module.startswith(f"flowcraft.{KIT}")
     }
     assert not known
 

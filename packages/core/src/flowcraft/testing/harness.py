@@ -1,0 +1,76 @@
+"""What the kit asks of whoever tests an adapter: a fresh backend, and adapters over it.
+
+    class FilesHarness(Harness):
+        spec = SPEC
+
+        def __init__(self, folder): ...
+        def adapter(self, options, wire):
+            settings = FilesSettings(path=..., lease_seconds=self.lease_seconds)
+            return FilesAdapter(options, settings, call=wire.call)
+
+A harness lives for one test.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from flowcraft.adapter.base import BaseDistributedAdapter
+from flowcraft.adapter.options import RuntimeOptions
+from flowcraft.adapters import AdapterSettings, AdapterSpec
+from flowcraft.testing.loop import run_virtually
+from flowcraft.testing.wire import Wire
+
+T = TypeVar("T")
+
+
+class Harness(ABC):
+    """One backend, made for one test and gone after it.
+
+    Attributes:
+        spec: The adapter's own declaration of what it is and what it can do.
+        lease_seconds: How long a message is held: adapters that are made hold it so long.
+        largest_value_bytes: The largest value for adapters that are made; None for their own.
+        slack_seconds: How late a message may be taken by an idle worker that nothing wakes.
+    """
+
+    spec: ClassVar[AdapterSpec]
+
+    def __init__(self) -> None:
+        self.lease_seconds = 10.0
+        self.largest_value_bytes: int | None = None
+        self.slack_seconds = 5.0
+
+    @abstractmethod
+    def adapter(self, options: RuntimeOptions, wire: Wire) -> BaseDistributedAdapter:
+        """Make an adapter over the backend, as another process would.
+
+        Args:
+            options: What its worker runs with; its clock is the test's.
+            wire: Every request to the backend goes through its `call`.
+        """
+
+    @abstractmethod
+    async def send_foreign(self, body: bytes) -> None:
+        """Put anything at all on the queue, as a stranger could."""
+
+    async def messages(self) -> Sequence[bytes] | None:
+        """Every message on the queue, held or not; None if nobody can tell."""
+        return None
+
+    def elsewhere(self) -> AdapterSettings | None:
+        """Settings with which another process of this machine reaches the same backend.
+
+        None where that cannot be.
+        """
+        return None
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run a check; in virtual time, for a backend that takes its time from the adapter."""
+        return run_virtually(main)
+
+    async def aclose(self) -> None:
+        """Let go of the backend when the test is over, adapters and all."""
+        return None

@@ -1,0 +1,428 @@
+"""Workers over one backend, and the outside that submits, resumes, looks, and does harm.
+
+What every check of the kit stands on. It knows an adapter by its public methods and its ports,
+and a backend by its `Harness`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Self
+
+from flowcraft.adapter.base import BaseDistributedAdapter
+from flowcraft.adapter.options import RuntimeOptions
+from flowcraft.blueprint import canonical_bytes, load_blueprint
+from flowcraft.engine.program import Program
+from flowcraft.engine.record import Record, decode_record
+from flowcraft.execution.limits import deadline_at
+from flowcraft.expressions import Expressions
+from flowcraft.nodes import NodeOptions, NodeRegistry
+from flowcraft.ports.contract import JobPayload, encode_job
+from flowcraft.ports.queue import DeadLetter
+from flowcraft.ports.store import Load, Timer
+from flowcraft.status import ResumeOutcome, RunHeader, RunResult
+from flowcraft.testing.clock import LoopClock
+from flowcraft.testing.graphs import BlueprintJson
+from flowcraft.testing.harness import Harness
+from flowcraft.testing.loop import answer_due
+from flowcraft.testing.wire import Numbering, Wire
+from flowcraft.testing.worker import Worker
+
+SWEEP_SECONDS = 20.0
+POLL_SECONDS = 2.0
+LONG_SECONDS = 100_000.0
+"""Bound of every wait, in the loop's time: reached only when something is broken."""
+QUIET_LEASES = 5.0
+"""So many leases without any work, and no message is left that somebody could take."""
+
+Make = Callable[[Worker], Callable[..., Any]]
+
+
+class Stage:
+    """A backend with its workers, blueprints and nodes.
+
+    Every worker knows the nodes `echo` (gives its input), `value` (gives its param `value`),
+    `count` (gives its input with `n` one higher) and `fails` (raises).
+
+    Args:
+        harness: The backend.
+        settings: Fields of `RuntimeOptions` for every worker.
+
+    Attributes:
+        calls: How often each node was executed, by its `uses`.
+        handled: How many messages workers took.
+    """
+
+    def __init__(self, harness: Harness, **settings: Any) -> None:
+        self.harness = harness
+        self.settings = settings
+        self.numbering = Numbering()
+        self.workers: list[Worker] = []
+        self.calls: Counter[str] = Counter()
+        self.handled = 0
+        self.expressions = Expressions()
+        self._made: list[Worker] = []
+        self._nodes: dict[str, tuple[Make, NodeOptions]] = {}
+        self._programs: dict[str, Program] = {}
+        self._client: Worker | None = None
+        for uses, function in _NODES.items():
+            self.node(uses)(function)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for worker in self._made:
+            worker.abandon()
+        await asyncio.sleep(0)
+        with answer_due():
+            for worker in self._made:
+                await worker.adapter.aclose()
+            await self.harness.aclose()
+
+    @property
+    def lease_seconds(self) -> float:
+        """How long a message is held."""
+        return self.harness.lease_seconds
+
+    # -- what there is to run
+
+    def node(self, uses: str, **options: Any) -> Callable[[Any], Any]:
+        """Register a node function with every worker that starts from now on."""
+
+        def keep(function: Callable[..., Any]) -> Callable[..., Any]:
+            self.node_of_worker(uses, **options)(lambda worker: function)
+            return function
+
+        return keep
+
+    def node_of_worker(self, uses: str, **options: Any) -> Callable[[Make], Make]:
+        """Register a node whose function is made for each worker, so that it can kill it."""
+
+        def keep(make: Make) -> Make:
+            self._nodes[uses] = make, NodeOptions(**options)
+            return make
+
+        return keep
+
+    def add(self, *blueprints: BlueprintJson) -> None:
+        """Load blueprints, so that they can be submitted."""
+        for source in blueprints:
+            loaded = load_blueprint(source, expressions=self.expressions)
+            self._programs[source["id"]] = Program(loaded, self.expressions)
+
+    def program(self, blueprint_id: str) -> Program:
+        """A blueprint that was added, made ready to run."""
+        return self._programs[blueprint_id]
+
+    # -- workers
+
+    def make_worker(
+        self,
+        name: str,
+        *,
+        without: frozenset[str] = frozenset(),
+        skew_seconds: float = 0.0,
+        **settings: Any,
+    ) -> Worker:
+        """Make a worker that is not started.
+
+        Args:
+            name: Its name.
+            without: Nodes that it lacks.
+            skew_seconds: By how much its clock is ahead.
+            settings: Fields of its `RuntimeOptions`.
+        """
+        registry = NodeRegistry()
+        options = RuntimeOptions(
+            registry=registry,
+            expressions=self.expressions,
+            clock=LoopClock(name, skew_seconds=skew_seconds),
+            worker_name=name,
+            **{
+                "sweep_interval_seconds": SWEEP_SECONDS,
+                "poll_seconds": POLL_SECONDS,
+                **self.settings,
+                **settings,
+            },
+        )
+        worker = Worker(name, Wire(self.numbering))
+        worker.adapter = self.harness.adapter(options, worker.wire)
+        self._note_jobs(worker.adapter)
+        self._made.append(worker)
+        for uses, (make, node_options) in self._nodes.items():
+            if uses not in without:
+                function = self._counted(uses, make(worker))
+                registry.register(function, uses=uses, options=node_options)
+        return worker
+
+    def _note_jobs(self, adapter: BaseDistributedAdapter) -> None:
+        hook = adapter.on_job_start
+
+        async def note(run_id: str, blueprint_id: str, node_id: str) -> None:
+            self.handled += 1
+            await hook(run_id, blueprint_id, node_id)
+
+        adapter.on_job_start = note  # type: ignore[method-assign]
+
+    def _counted(self, uses: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            self.calls[uses] += 1
+            result = function(*args, **kwargs)
+            return await result if inspect.isawaitable(result) else result
+
+        return call
+
+    def worker(self, **settings: Any) -> Worker:
+        """Start a worker; arguments as for `make_worker`."""
+        worker = self.make_worker(f"w{len(self.workers) + 1}", **settings)
+        worker.adapter.start()
+        self.workers.append(worker)
+        return worker
+
+    async def keep_alive(self, count: int = 1, *, after_seconds: float = 1.0) -> None:
+        """Start workers, and another one for each that dies, for ever."""
+        while True:
+            alive = sum(not worker.is_dead for worker in self.workers)
+            for _ in range(count - alive):
+                self.worker()
+            await asyncio.sleep(after_seconds)
+
+    # -- the outside
+
+    @property
+    def client(self) -> BaseDistributedAdapter:
+        """An adapter that takes no jobs."""
+        if self._client is None:
+            self._client = self.make_worker("client")
+            self._client.wire.numbering = Numbering()  # its calls are no worker's
+        return self._client.adapter
+
+    async def create(
+        self,
+        blueprint_id: str,
+        payload: Any = None,
+        *,
+        run_id: str = "run",
+        deadline_seconds: float | None = None,
+        delay_seconds: float = 0.0,
+        blueprint_hash: str | None = None,
+    ) -> str:
+        """Create a run without starting it."""
+        client = self.client
+        for program in self._programs.values():
+            content = canonical_bytes(program.blueprint)
+            await client.ports.store.put_blueprint(program.hash, content)
+        program = self._programs[blueprint_id]
+        now = client.parts.clock.now()
+        header = RunHeader(
+            run_id=run_id,
+            blueprint_id=blueprint_id,
+            blueprint_hash=blueprint_hash or program.hash,
+            blueprints={id_: found.hash for id_, found in self._programs.items()},
+            created_at=now,
+            starts_at=now + delay_seconds if delay_seconds else None,
+            deadline_at=deadline_at(
+                program.blueprint.metadata, now + delay_seconds, deadline_seconds
+            ),
+        )
+        await client.runs.create(header, payload)
+        return run_id
+
+    async def submit(self, blueprint_id: str, payload: Any = None, **how: Any) -> str:
+        """Create a run and start it; arguments as for `create`."""
+        run_id = await self.create(blueprint_id, payload, **how)
+        await self.client.runs.start(run_id)
+        return run_id
+
+    async def result(self, run_id: str = "run", *, within: float = LONG_SECONDS) -> RunResult:
+        """Wait for the end of a run."""
+
+        async def is_announced() -> bool:
+            return (await self.header(run_id)).is_announced
+
+        await self.until(is_announced, within=within)
+        return await self.client.runs.result_of(run_id)
+
+    async def run(self, blueprint: BlueprintJson, payload: Any = None, **how: Any) -> RunResult:
+        """Run one blueprint, with one worker if there is none, from beginning to end."""
+        self.add(blueprint)
+        if not self.workers:
+            self.worker()
+        return await self.result(await self.submit(blueprint["id"], payload, **how))
+
+    async def until(
+        self, holds: Callable[[], Awaitable[bool]], *, within: float = LONG_SECONDS
+    ) -> None:
+        """Wait until something holds."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        step = 0.01
+        while not await holds():
+            assert loop.time() - started <= within, "what was waited for did not come"
+            await asyncio.sleep(step)
+            step = min(step * 1.2, 5.0)
+
+    async def until_open(self, *keys: str, run_id: str = "run") -> None:
+        """Wait until exactly these waits are open."""
+
+        async def holds() -> bool:
+            return await self.open_waits(run_id) == sorted(keys)
+
+        await self.until(holds)
+
+    async def open_waits(self, run_id: str = "run") -> list[str]:
+        """Keys of the waits that are open now."""
+        view = await self.client.parts.view(run_id)
+        assert view is not None
+        return sorted(a.key for a in await self.client._resumer.open_waits(view))
+
+    async def resume(
+        self,
+        node_id: str | None = None,
+        output: Any = None,
+        *,
+        action: str | None = None,
+        scope: str = "",
+        run_id: str = "run",
+    ) -> ResumeOutcome:
+        """Resume a wait."""
+        return await self.client.resume_with_action(run_id, action, output, node_id, scope)
+
+    async def header(self, run_id: str = "run") -> RunHeader:
+        """What a run says of itself."""
+        (header,) = await self.client.ports.store.headers([run_id])
+        assert header is not None, f"no run {run_id!r}"
+        return header
+
+    async def until_over(self, run_id: str = "run") -> RunHeader:
+        """Wait for the final status, announced or not."""
+
+        async def holds() -> bool:
+            return (await self.header(run_id)).is_over
+
+        await self.until(holds)
+        return await self.header(run_id)
+
+    async def cells(self, key: str, run_id: str = "run") -> Mapping[str, bytes]:
+        """What is noted of an activation."""
+        loaded = await self.client.ports.load(Load(run_id, key))
+        return loaded.cells
+
+    async def record(self, key: str, run_id: str = "run") -> Record | None:
+        """The record of an activation, if it has one."""
+        data = (await self.cells(key, run_id)).get("record")
+        return decode_record(data) if data is not None else None
+
+    async def until_recorded(self, key: str, run_id: str = "run") -> Record:
+        """Wait for a record."""
+        found: Record | None = None
+
+        async def holds() -> bool:
+            nonlocal found
+            found = await self.record(key, run_id)
+            return found is not None
+
+        await self.until(holds)
+        assert found is not None
+        return found
+
+    async def children(self, run_id: str = "run") -> list[RunHeader]:
+        """The children of a run, oldest first."""
+        ids = await self.client.ports.store.children(run_id)
+        found = [h for h in await self.client.ports.store.headers(ids) if h is not None]
+        return sorted(found, key=lambda header: header.created_at)
+
+    # -- the queue and the timers
+
+    async def send(
+        self, node_id: str, scope: str = "", *, run_id: str = "run", **more: Any
+    ) -> None:
+        """Put a job on the queue, as if it came once more."""
+        await self.send_raw(encode_job(JobPayload(run_id, "g", node_id, scope, **more)))
+
+    async def send_raw(self, body: bytes) -> None:
+        """Put anything at all on the queue."""
+        with answer_due():
+            await self.harness.send_foreign(body)
+
+    async def dead_letters(self) -> Sequence[DeadLetter]:
+        """What nobody could handle, with the reasons."""
+        letters = await self.client.ports.queue.dead_letters(1000)
+        assert letters is not None, "the queue lists no dead letters"
+        return letters
+
+    async def lose_messages(self) -> None:
+        """Take every message that can be taken, and do nothing for it."""
+        thief = self.make_worker("thief")
+        if thief.adapter.native_ports() is None:
+            await self._steal_pushed(thief.adapter)
+            return
+        queue = thief.adapter.ports.queue
+        while deliveries := await queue.receive(100, 0.0):
+            await queue.ack(deliveries)
+
+    async def _steal_pushed(self, adapter: BaseDistributedAdapter) -> None:
+        stolen = 0
+
+        async def steal(job: JobPayload) -> None:
+            nonlocal stolen
+            stolen += 1
+
+        stealing = asyncio.ensure_future(adapter.process_jobs(steal))
+        seen = -1
+        while seen != stolen:
+            seen = stolen
+            await asyncio.sleep(self.harness.slack_seconds)
+        stealing.cancel()
+        await asyncio.wait([stealing])
+
+    async def timers(self) -> Sequence[Timer]:
+        """Every timer that is set."""
+        return await self.client.ports.store.due_timers(float("inf"), 100_000)
+
+    async def until_quiet(self) -> None:
+        """Wait until nobody has anything left to do."""
+        loop = asyncio.get_running_loop()
+        seen, since = self.handled, loop.time()
+        await asyncio.sleep(self.harness.slack_seconds)
+        while True:
+            with answer_due():
+                messages = await self.harness.messages()
+            if messages is not None and not messages:
+                return
+            if self.handled != seen or not all(worker.is_idle for worker in self.workers):
+                seen, since = self.handled, loop.time()
+            elif messages is None and loop.time() - since > QUIET_LEASES * self.lease_seconds:
+                return
+            assert loop.time() < LONG_SECONDS * 10, "the messages do not end"
+            await asyncio.sleep(self.harness.slack_seconds)
+
+
+async def _echo(input: Any) -> Any:
+    return input
+
+
+async def _value(params: dict[str, Any]) -> Any:
+    return params.get("value")
+
+
+async def _count(input: dict[str, Any]) -> Any:
+    return {**input, "n": input["n"] + 1}
+
+
+async def _fails(input: Any) -> Any:
+    raise RuntimeError(f"it was to fail with {input!r}")
+
+
+_NODES: dict[str, Callable[..., Any]] = {
+    "echo": _echo,
+    "value": _value,
+    "count": _count,
+    "fails": _fails,
+}
