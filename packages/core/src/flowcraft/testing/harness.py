@@ -40,11 +40,10 @@ class Harness(ABC):
 
     spec: ClassVar[AdapterSpec]
 
-    def __init__(self) -> None:
-        self.lease_seconds = 10.0
-        self.largest_value_bytes: int | None = None
-        self.patience_seconds = 100_000.0
-        self.slack_seconds = 5.0
+    lease_seconds: float = 10.0
+    largest_value_bytes: int | None = None
+    patience_seconds: float = 100_000.0
+    slack_seconds: float = 5.0
 
     @abstractmethod
     def adapter(self, options: RuntimeOptions, wire: Wire) -> BaseDistributedAdapter:
