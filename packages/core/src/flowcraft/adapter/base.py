@@ -42,7 +42,11 @@ JobHandler = Callable[[JobPayload], Awaitable[None]]
 
 
 class NativePorts(NamedTuple):
-    """A backend's own run store and queue, and its fused transition if it has one."""
+    """A backend's own run store and queue, and its fused transition if it has one.
+
+    Attributes:
+        largest_value: The largest value in bytes with the settings in use; None for no limit.
+    """
 
     store: RunStore
     queue: JobQueue
