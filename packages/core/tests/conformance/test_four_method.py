@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowcraft.testing import CoordinationContract, Harness, JoinScenarios
+from flowcraft.testing import ContextContract, CoordinationContract, Harness, JoinScenarios
 from packages.core.tests.conformance.harnesses import FourMethodHarness
 
 
@@ -14,6 +14,10 @@ def harness() -> Harness:
 
 
 class TestCoordination(CoordinationContract):
+    pass
+
+
+class TestContext(ContextContract):
     pass
 
 

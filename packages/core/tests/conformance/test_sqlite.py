@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flowcraft.testing import CoordinationContract, Harness, JoinScenarios
+from flowcraft.testing import ContextContract, CoordinationContract, Harness, JoinScenarios
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
 
@@ -16,6 +16,10 @@ def harness(tmp_path: Path) -> Harness:
 
 
 class TestCoordination(CoordinationContract):
+    pass
+
+
+class TestContext(ContextContract):
     pass
 
 

@@ -21,7 +21,7 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 """
 
 from flowcraft.testing.checks import check, covers
-from flowcraft.testing.contracts import CoordinationContract
+from flowcraft.testing.contracts import ContextContract, CoordinationContract
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import JoinScenarios
 from flowcraft.testing.stage import Stage
@@ -29,6 +29,7 @@ from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
     "Call",
+    "ContextContract",
     "CoordinationContract",
     "Harness",
     "JoinScenarios",

@@ -34,6 +34,7 @@ class Harness(ABC):
         lease_seconds: How long a message is held: adapters that are made hold it so long.
         largest_value_bytes: The largest value for adapters that are made; None for their own.
         slack_seconds: How late a message may be taken by an idle worker that nothing wakes.
+        tick_seconds: How coarse the backend's own time is: what is over may be seen so much longer.
     """
 
     spec: ClassVar[AdapterSpec]
@@ -42,6 +43,7 @@ class Harness(ABC):
         self.lease_seconds = 10.0
         self.largest_value_bytes: int | None = None
         self.slack_seconds = 5.0
+        self.tick_seconds = 0.001
 
     @abstractmethod
     def adapter(self, options: RuntimeOptions, wire: Wire) -> BaseDistributedAdapter:
