@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from flowcraft.testing import ContextContract, CoordinationContract, Harness, JoinScenarios
+from flowcraft.testing import (
+    ContextContract,
+    CoordinationContract,
+    Harness,
+    JobsContract,
+    JoinScenarios,
+    QueueContract,
+)
 from packages.core.tests.conformance.harnesses import SplitHarness
 
 
@@ -18,6 +25,14 @@ class TestCoordination(CoordinationContract):
 
 
 class TestContext(ContextContract):
+    pass
+
+
+class TestJobs(JobsContract):
+    pass
+
+
+class TestQueue(QueueContract):
     pass
 
 

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from flowcraft.testing import ContextContract, CoordinationContract, Harness, JoinScenarios
+from flowcraft.testing import (
+    ContextContract,
+    CoordinationContract,
+    Harness,
+    JobsContract,
+    JoinScenarios,
+    QueueContract,
+)
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
 
@@ -20,6 +27,14 @@ class TestCoordination(CoordinationContract):
 
 
 class TestContext(ContextContract):
+    pass
+
+
+class TestJobs(JobsContract):
+    pass
+
+
+class TestQueue(QueueContract):
     pass
 
 

@@ -21,7 +21,12 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 """
 
 from flowcraft.testing.checks import check, covers
-from flowcraft.testing.contracts import ContextContract, CoordinationContract
+from flowcraft.testing.contracts import (
+    ContextContract,
+    CoordinationContract,
+    JobsContract,
+    QueueContract,
+)
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import JoinScenarios
 from flowcraft.testing.stage import Stage
@@ -32,7 +37,9 @@ __all__ = [
     "ContextContract",
     "CoordinationContract",
     "Harness",
+    "JobsContract",
     "JoinScenarios",
+    "QueueContract",
     "Stage",
     "Wire",
     "check",
