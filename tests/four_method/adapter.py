@@ -64,6 +64,7 @@ class ToyCoordinationStore(CoordinationStore):
 
     def _put(self, key: str, value: str, ttl_seconds: float | None) -> None:
         self._server.keys[key] = value
+        self._server.expiries.pop(key, None)
         if ttl_seconds is not None:
             self._server.expiries[key] = self._clock.now() + ttl_seconds
 
@@ -94,7 +95,12 @@ class ToyCoordinationStore(CoordinationStore):
         return await self._call("extend_ttl", step)
 
     async def delete(self, key: str) -> bool:
-        return await self._call("delete", lambda: self._server.keys.pop(key, None) is not None)
+        def step() -> bool:
+            was_there = self._live(key) is not None
+            self._server.keys.pop(key, None)
+            return was_there
+
+        return await self._call("delete", step)
 
     async def get(self, key: str) -> str | None:
         return await self._call("get", lambda: self._live(key))
@@ -123,12 +129,15 @@ class ToyContext(AsyncContext):
         return {key: json.loads(text) for key, text in items.items()}
 
     async def patch(self, operations: Sequence[ContextOperation]) -> None:
+        # All of it is written out before any of it is stored.
+        texts = [json.dumps(operation.value) for operation in operations]
+
         def step() -> None:
-            for operation in operations:
+            for operation, text in zip(operations, texts, strict=True):
                 if operation.kind == "delete":
                     self._items.pop(operation.key, None)
                 else:
-                    self._items[operation.key] = json.dumps(operation.value)
+                    self._items[operation.key] = text
 
         await self._call("context.patch", step)
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from flowcraft.testing import CoordinationContract, Harness, JoinScenarios
+from flowcraft.testing import (
+    ContextContract,
+    CoordinationContract,
+    Harness,
+    JobsContract,
+    JoinScenarios,
+    QueueContract,
+)
 from packages.core.tests.conformance.harnesses import SplitHarness
 
 
@@ -14,6 +21,18 @@ def harness() -> Harness:
 
 
 class TestCoordination(CoordinationContract):
+    pass
+
+
+class TestContext(ContextContract):
+    pass
+
+
+class TestJobs(JobsContract):
+    pass
+
+
+class TestQueue(QueueContract):
     pass
 
 

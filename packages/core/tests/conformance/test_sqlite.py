@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from flowcraft.testing import CoordinationContract, Harness, JoinScenarios
+from flowcraft.testing import (
+    ContextContract,
+    CoordinationContract,
+    Harness,
+    JobsContract,
+    JoinScenarios,
+    QueueContract,
+)
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
 
@@ -16,6 +23,18 @@ def harness(tmp_path: Path) -> Harness:
 
 
 class TestCoordination(CoordinationContract):
+    pass
+
+
+class TestContext(ContextContract):
+    pass
+
+
+class TestJobs(JobsContract):
+    pass
+
+
+class TestQueue(QueueContract):
     pass
 
 

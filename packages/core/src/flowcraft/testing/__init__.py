@@ -21,7 +21,12 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 """
 
 from flowcraft.testing.checks import check, covers
-from flowcraft.testing.contracts import CoordinationContract
+from flowcraft.testing.contracts import (
+    ContextContract,
+    CoordinationContract,
+    JobsContract,
+    QueueContract,
+)
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import JoinScenarios
 from flowcraft.testing.stage import Stage
@@ -29,9 +34,12 @@ from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
     "Call",
+    "ContextContract",
     "CoordinationContract",
     "Harness",
+    "JobsContract",
     "JoinScenarios",
+    "QueueContract",
     "Stage",
     "Wire",
     "check",
