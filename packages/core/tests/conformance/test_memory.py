@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from flowcraft.testing import CoordinationContract, Harness, JoinScenarios
+from flowcraft.testing import (
+    CoordinationContract,
+    EdgeScenarios,
+    ExpressionScenarios,
+    Harness,
+    InputScenarios,
+    JoinScenarios,
+)
 from packages.core.tests.conformance.harnesses import MemoryHarness
 
 
@@ -18,4 +25,16 @@ class TestCoordination(CoordinationContract):
 
 
 class TestJoins(JoinScenarios):
+    pass
+
+
+class TestInputs(InputScenarios):
+    pass
+
+
+class TestEdges(EdgeScenarios):
+    pass
+
+
+class TestExpressions(ExpressionScenarios):
     pass

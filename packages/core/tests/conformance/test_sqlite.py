@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from flowcraft.testing import CoordinationContract, Harness, JoinScenarios
+from flowcraft.testing import (
+    CoordinationContract,
+    EdgeScenarios,
+    ExpressionScenarios,
+    Harness,
+    InputScenarios,
+    JoinScenarios,
+)
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
 
@@ -20,4 +27,16 @@ class TestCoordination(CoordinationContract):
 
 
 class TestJoins(JoinScenarios):
+    pass
+
+
+class TestInputs(InputScenarios):
+    pass
+
+
+class TestEdges(EdgeScenarios):
+    pass
+
+
+class TestExpressions(ExpressionScenarios):
     pass

@@ -23,14 +23,22 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 from flowcraft.testing.checks import check, covers
 from flowcraft.testing.contracts import CoordinationContract
 from flowcraft.testing.harness import Harness
-from flowcraft.testing.scenarios import JoinScenarios
+from flowcraft.testing.scenarios import (
+    EdgeScenarios,
+    ExpressionScenarios,
+    InputScenarios,
+    JoinScenarios,
+)
 from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
     "Call",
     "CoordinationContract",
+    "EdgeScenarios",
+    "ExpressionScenarios",
     "Harness",
+    "InputScenarios",
     "JoinScenarios",
     "Stage",
     "Wire",
