@@ -8,9 +8,11 @@ from flowcraft.testing import (
     CoordinationContract,
     EdgeScenarios,
     ExpressionScenarios,
+    FallbackScenarios,
     Harness,
     InputScenarios,
     JoinScenarios,
+    LoopScenarios,
 )
 from packages.core.tests.conformance.harnesses import MemoryHarness
 
@@ -37,4 +39,12 @@ class TestEdges(EdgeScenarios):
 
 
 class TestExpressions(ExpressionScenarios):
+    pass
+
+
+class TestLoops(LoopScenarios):
+    pass
+
+
+class TestFallbacks(FallbackScenarios):
     pass

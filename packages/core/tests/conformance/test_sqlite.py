@@ -10,9 +10,11 @@ from flowcraft.testing import (
     CoordinationContract,
     EdgeScenarios,
     ExpressionScenarios,
+    FallbackScenarios,
     Harness,
     InputScenarios,
     JoinScenarios,
+    LoopScenarios,
 )
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
@@ -39,4 +41,12 @@ class TestEdges(EdgeScenarios):
 
 
 class TestExpressions(ExpressionScenarios):
+    pass
+
+
+class TestLoops(LoopScenarios):
+    pass
+
+
+class TestFallbacks(FallbackScenarios):
     pass

@@ -26,8 +26,10 @@ from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import (
     EdgeScenarios,
     ExpressionScenarios,
+    FallbackScenarios,
     InputScenarios,
     JoinScenarios,
+    LoopScenarios,
 )
 from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, Wire
@@ -37,9 +39,11 @@ __all__ = [
     "CoordinationContract",
     "EdgeScenarios",
     "ExpressionScenarios",
+    "FallbackScenarios",
     "Harness",
     "InputScenarios",
     "JoinScenarios",
+    "LoopScenarios",
     "Stage",
     "Wire",
     "check",
