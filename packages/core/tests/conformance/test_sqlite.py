@@ -9,9 +9,14 @@ import pytest
 from flowcraft.testing import (
     ContextContract,
     CoordinationContract,
+    EdgeScenarios,
+    ExpressionScenarios,
+    FallbackScenarios,
     Harness,
+    InputScenarios,
     JobsContract,
     JoinScenarios,
+    LoopScenarios,
     QueueContract,
 )
 from packages.core.tests.conformance.harnesses import SqliteHarness
@@ -39,4 +44,24 @@ class TestQueue(QueueContract):
 
 
 class TestJoins(JoinScenarios):
+    pass
+
+
+class TestInputs(InputScenarios):
+    pass
+
+
+class TestEdges(EdgeScenarios):
+    pass
+
+
+class TestExpressions(ExpressionScenarios):
+    pass
+
+
+class TestLoops(LoopScenarios):
+    pass
+
+
+class TestFallbacks(FallbackScenarios):
     pass

@@ -28,7 +28,14 @@ from flowcraft.testing.contracts import (
     QueueContract,
 )
 from flowcraft.testing.harness import Harness
-from flowcraft.testing.scenarios import JoinScenarios
+from flowcraft.testing.scenarios import (
+    EdgeScenarios,
+    ExpressionScenarios,
+    FallbackScenarios,
+    InputScenarios,
+    JoinScenarios,
+    LoopScenarios,
+)
 from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, Wire
 
@@ -36,9 +43,14 @@ __all__ = [
     "Call",
     "ContextContract",
     "CoordinationContract",
+    "EdgeScenarios",
+    "ExpressionScenarios",
+    "FallbackScenarios",
     "Harness",
+    "InputScenarios",
     "JobsContract",
     "JoinScenarios",
+    "LoopScenarios",
     "QueueContract",
     "Stage",
     "Wire",
