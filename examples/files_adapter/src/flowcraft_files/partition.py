@@ -22,6 +22,7 @@ from flowcraft_files.folder import Files
 class Activation(msgspec.Struct):
     """What is noted of an activation: its cells, and whether its members were taken."""
 
+    key: str
     cells: dict[str, bytes] = {}
     members: dict[str, bool] = {}
 
@@ -52,7 +53,7 @@ class Partition:
 
     def activation(self, key: str) -> Activation:
         """What is noted of an activation."""
-        return self._files.get((*self._place, "cells", key), Activation) or Activation()
+        return self._files.get((*self._place, "cells", key), Activation) or Activation(key)
 
     def put_cell(self, cell: Cell) -> bytes | None:
         """Write a cell if it is absent; what it holds if it is not."""
