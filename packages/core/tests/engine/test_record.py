@@ -9,7 +9,6 @@ from msgspec import Raw
 
 from flowcraft.engine import cells
 from flowcraft.engine.record import (
-    RECORD_FORMAT,
     ErrorInfo,
     GatherReference,
     Record,
@@ -20,6 +19,8 @@ from flowcraft.engine.record import (
     encode_reference,
     output_value,
 )
+from flowcraft.errors import NewerFormatError
+from flowcraft.format import FORMAT
 from packages.core.tests.engine.made import few
 
 FULL = Record(
@@ -70,9 +71,16 @@ def test_an_error_says_node_and_message_and_begins_at_the_first_attempt() -> Non
 
 
 def test_the_format_is_not_written_as_long_as_it_is_the_first() -> None:
-    assert RECORD_FORMAT == 1
+    assert FORMAT == 1
     assert decode_record(b'{"outcome":"completed"}').format == 1
-    assert decode_record(b'{"outcome":"completed","format":2}').format == 2
+    assert decode_record(b'{"outcome":"completed","format":2}', reads=2).format == 2
+
+
+@pytest.mark.parametrize("more", [b'"outcome":"completed"', b'"outcome":"unheard of","x":[1]'])
+def test_a_record_of_a_newer_format_is_not_read_and_says_so(more: bytes) -> None:
+    """S12.61, whatever a newer format may say."""
+    with pytest.raises(NewerFormatError, match="has format 3"):
+        decode_record(b'{%s,"format":3}' % more, reads=2)
 
 
 def test_an_outcome_that_nobody_knows_is_not_read() -> None:
