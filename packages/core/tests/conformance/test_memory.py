@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 
 from flowcraft.testing import (
+    ArrivalsContract,
     ContextContract,
     CoordinationContract,
     Harness,
     JobsContract,
     JoinScenarios,
     QueueContract,
+    RunRegistryContract,
+    RunStoreContract,
 )
 from packages.core.tests.conformance.harnesses import MemoryHarness
 
@@ -33,6 +36,18 @@ class TestJobs(JobsContract):
 
 
 class TestQueue(QueueContract):
+    pass
+
+
+class TestArrivals(ArrivalsContract):
+    pass
+
+
+class TestRunRegistry(RunRegistryContract):
+    pass
+
+
+class TestRunStore(RunStoreContract):
     pass
 
 

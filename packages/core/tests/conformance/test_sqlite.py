@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from flowcraft.testing import (
+    ArrivalsContract,
     ContextContract,
     CoordinationContract,
     Harness,
     JobsContract,
     JoinScenarios,
     QueueContract,
+    RunRegistryContract,
+    RunStoreContract,
 )
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
@@ -35,6 +38,18 @@ class TestJobs(JobsContract):
 
 
 class TestQueue(QueueContract):
+    pass
+
+
+class TestArrivals(ArrivalsContract):
+    pass
+
+
+class TestRunRegistry(RunRegistryContract):
+    pass
+
+
+class TestRunStore(RunStoreContract):
     pass
 
 

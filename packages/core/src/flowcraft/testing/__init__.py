@@ -22,10 +22,13 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 
 from flowcraft.testing.checks import check, covers
 from flowcraft.testing.contracts import (
+    ArrivalsContract,
     ContextContract,
     CoordinationContract,
     JobsContract,
     QueueContract,
+    RunRegistryContract,
+    RunStoreContract,
 )
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import JoinScenarios
@@ -33,6 +36,7 @@ from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
+    "ArrivalsContract",
     "Call",
     "ContextContract",
     "CoordinationContract",
@@ -40,6 +44,8 @@ __all__ = [
     "JobsContract",
     "JoinScenarios",
     "QueueContract",
+    "RunRegistryContract",
+    "RunStoreContract",
     "Stage",
     "Wire",
     "check",
