@@ -139,8 +139,8 @@ class RunStoreContract:
         store = await create(stage, context={"k": b"0"})
         await store.finish([End("run", "cancelled", at=now(stage))])
         late = record(cells=(Cell("m", OPEN, b"1"),), context={"k": b"1"})
-        for ends in (None, ("failed", None)):
-            result = await commit(store, late._replace(ends=ends))  # type: ignore[arg-type]
+        for wanted in (late, late._replace(ends=("failed", None))):
+            result = await commit(store, wanted)
             assert result.is_over, "a record was written after the end"
         loaded = await load(stage, peeks=(("m", OPEN),))
         assert (loaded.cells, loaded.peeked, loaded.context) == ({}, {}, {"k": b"0"})
@@ -207,7 +207,10 @@ class RunStoreContract:
     @check("S1.27", "S12.10", "G4")
     async def test_a_commit_that_wakes_after_the_end_changes_nothing(self, stage: Stage) -> None:
         """At whichever of its requests it paused, for an adapter that declares it."""
-        needs(stage.harness.spec.fences_late_workers, "it declares that it cannot hold this")
+        needs(
+            stage.harness.spec.capabilities.fences_late_workers,
+            "it declares that it cannot hold this",
+        )
         for number in itertools.count(1):
             run_id = f"paused-{number}"
             if not await self._ends_under_a_commit(stage, run_id, number):
@@ -332,7 +335,7 @@ class RunStoreContract:
             loaded = await load(stage, f"n{index}")
             assert (loaded.cells, loaded.slots) == ({RECORD: text}, {"e": text})
 
-    # -- propagate and finish: see `ArrivalsContract`
+    # -- finish
 
     @check("S1.17", "S12.10", "G4")
     async def test_a_run_ends_once(self, stage: Stage) -> None:
