@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flowcraft.testing import (
+    ArrivalsContract,
     ContextContract,
     CoordinationContract,
     EdgeScenarios,
@@ -16,6 +17,8 @@ from flowcraft.testing import (
     JoinScenarios,
     LoopScenarios,
     QueueContract,
+    RunRegistryContract,
+    RunStoreContract,
 )
 from packages.core.tests.conformance.harnesses import SplitHarness
 
@@ -38,6 +41,18 @@ class TestJobs(JobsContract):
 
 
 class TestQueue(QueueContract):
+    pass
+
+
+class TestArrivals(ArrivalsContract):
+    pass
+
+
+class TestRunRegistry(RunRegistryContract):
+    pass
+
+
+class TestRunStore(RunStoreContract):
     pass
 
 

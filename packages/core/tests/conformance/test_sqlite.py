@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flowcraft.testing import (
+    ArrivalsContract,
     ContextContract,
     CoordinationContract,
     EdgeScenarios,
@@ -18,6 +19,8 @@ from flowcraft.testing import (
     JoinScenarios,
     LoopScenarios,
     QueueContract,
+    RunRegistryContract,
+    RunStoreContract,
 )
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
@@ -40,6 +43,18 @@ class TestJobs(JobsContract):
 
 
 class TestQueue(QueueContract):
+    pass
+
+
+class TestArrivals(ArrivalsContract):
+    pass
+
+
+class TestRunRegistry(RunRegistryContract):
+    pass
+
+
+class TestRunStore(RunStoreContract):
     pass
 
 

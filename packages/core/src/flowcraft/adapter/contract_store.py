@@ -266,10 +266,12 @@ class ContractStore(RunStore):
 
     async def expired(self, before: float, limit: int) -> Sequence[str]:
         found: list[str] = []
-        for entry in reversed(await self._register.entries()):
-            if entry.expires_from is None or entry.expires_from >= before:
-                continue
-            run_id = entry.place.run_id
+        due = sorted(
+            (entry.expires_from, entry.place.run_id)
+            for entry in await self._register.entries()
+            if entry.expires_from is not None and entry.expires_from < before
+        )
+        for _, run_id in due:
             if await self._header.get(run_id) is None:
                 await self._register.forget_entry(run_id)  # noted by a worker after the purge
             else:

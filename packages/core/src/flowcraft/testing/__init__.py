@@ -22,10 +22,13 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 
 from flowcraft.testing.checks import check, covers
 from flowcraft.testing.contracts import (
+    ArrivalsContract,
     ContextContract,
     CoordinationContract,
     JobsContract,
     QueueContract,
+    RunRegistryContract,
+    RunStoreContract,
 )
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import (
@@ -40,6 +43,7 @@ from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
+    "ArrivalsContract",
     "Call",
     "ContextContract",
     "CoordinationContract",
@@ -52,6 +56,8 @@ __all__ = [
     "JoinScenarios",
     "LoopScenarios",
     "QueueContract",
+    "RunRegistryContract",
+    "RunStoreContract",
     "Stage",
     "Wire",
     "check",
