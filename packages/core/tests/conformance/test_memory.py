@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from flowcraft.testing import CoordinationContract, Harness, JoinScenarios
+from flowcraft.testing import (
+    CoordinationContract,
+    DelayedStartScenarios,
+    Harness,
+    JoinScenarios,
+    StartScenarios,
+    StatusScenarios,
+    SubmissionScenarios,
+)
 from packages.core.tests.conformance.harnesses import MemoryHarness
 
 
@@ -17,5 +25,21 @@ class TestCoordination(CoordinationContract):
     pass
 
 
-class TestJoins(JoinScenarios):
+class TestDelayedStart(DelayedStartScenarios):
+    pass
+
+
+class TestJoin(JoinScenarios):
+    pass
+
+
+class TestStart(StartScenarios):
+    pass
+
+
+class TestStatus(StatusScenarios):
+    pass
+
+
+class TestSubmission(SubmissionScenarios):
     pass

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from flowcraft.testing import CoordinationContract, Harness, JoinScenarios
+from flowcraft.testing import (
+    CoordinationContract,
+    DelayedStartScenarios,
+    Harness,
+    JoinScenarios,
+    StartScenarios,
+    StatusScenarios,
+    SubmissionScenarios,
+)
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
 
@@ -19,5 +27,21 @@ class TestCoordination(CoordinationContract):
     pass
 
 
-class TestJoins(JoinScenarios):
+class TestDelayedStart(DelayedStartScenarios):
+    pass
+
+
+class TestJoin(JoinScenarios):
+    pass
+
+
+class TestStart(StartScenarios):
+    pass
+
+
+class TestStatus(StatusScenarios):
+    pass
+
+
+class TestSubmission(SubmissionScenarios):
     pass

@@ -23,16 +23,26 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 from flowcraft.testing.checks import check, covers
 from flowcraft.testing.contracts import CoordinationContract
 from flowcraft.testing.harness import Harness
-from flowcraft.testing.scenarios import JoinScenarios
+from flowcraft.testing.scenarios import (
+    DelayedStartScenarios,
+    JoinScenarios,
+    StartScenarios,
+    StatusScenarios,
+    SubmissionScenarios,
+)
 from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
     "Call",
     "CoordinationContract",
+    "DelayedStartScenarios",
     "Harness",
     "JoinScenarios",
     "Stage",
+    "StartScenarios",
+    "StatusScenarios",
+    "SubmissionScenarios",
     "Wire",
     "check",
     "covers",
