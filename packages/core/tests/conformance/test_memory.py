@@ -19,6 +19,10 @@ from flowcraft.testing import (
     QueueContract,
     RunRegistryContract,
     RunStoreContract,
+    DelayedStartScenarios,
+    StartScenarios,
+    StatusScenarios,
+    SubmissionScenarios,
 )
 from packages.core.tests.conformance.harnesses import MemoryHarness
 
@@ -57,6 +61,25 @@ class TestRunStore(RunStoreContract):
 
 
 class TestJoins(JoinScenarios):
+
+
+class TestDelayedStart(DelayedStartScenarios):
+    pass
+
+
+class TestJoin(JoinScenarios):
+    pass
+
+
+class TestStart(StartScenarios):
+    pass
+
+
+class TestStatus(StatusScenarios):
+    pass
+
+
+class TestSubmission(SubmissionScenarios):
     pass
 
 

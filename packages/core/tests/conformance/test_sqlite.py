@@ -21,6 +21,10 @@ from flowcraft.testing import (
     QueueContract,
     RunRegistryContract,
     RunStoreContract,
+    DelayedStartScenarios,
+    StartScenarios,
+    StatusScenarios,
+    SubmissionScenarios,
 )
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
@@ -59,6 +63,25 @@ class TestRunStore(RunStoreContract):
 
 
 class TestJoins(JoinScenarios):
+
+
+class TestDelayedStart(DelayedStartScenarios):
+    pass
+
+
+class TestJoin(JoinScenarios):
+    pass
+
+
+class TestStart(StartScenarios):
+    pass
+
+
+class TestStatus(StatusScenarios):
+    pass
+
+
+class TestSubmission(SubmissionScenarios):
     pass
 
 

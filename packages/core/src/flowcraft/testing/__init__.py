@@ -32,12 +32,16 @@ from flowcraft.testing.contracts import (
 )
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import (
+    DelayedStartScenarios,
     EdgeScenarios,
     ExpressionScenarios,
     FallbackScenarios,
     InputScenarios,
     JoinScenarios,
     LoopScenarios,
+    StartScenarios,
+    StatusScenarios,
+    SubmissionScenarios,
 )
 from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, Wire
@@ -47,6 +51,7 @@ __all__ = [
     "Call",
     "ContextContract",
     "CoordinationContract",
+    "DelayedStartScenarios",
     "EdgeScenarios",
     "ExpressionScenarios",
     "FallbackScenarios",
@@ -59,6 +64,9 @@ __all__ = [
     "RunRegistryContract",
     "RunStoreContract",
     "Stage",
+    "StartScenarios",
+    "StatusScenarios",
+    "SubmissionScenarios",
     "Wire",
     "check",
     "covers",

@@ -64,6 +64,14 @@ class Harness(ABC):
         """Every message on the queue, held or not; None if nobody can tell."""
         return None
 
+    async def traces(self, run_id: str) -> Sequence[str]:
+        """What the backend itself still holds of a run, in any words; empty if nobody can tell.
+
+        A check looks at it after the run was purged.
+        """
+        del run_id
+        return ()
+
     def elsewhere(self) -> AdapterSettings | None:
         """Settings with which another process of this machine reaches the same backend.
 

@@ -14,4 +14,11 @@ __all__ = [
     "InputScenarios",
     "JoinScenarios",
     "LoopScenarios",
+from flowcraft.testing.scenarios.delays import DelayedStartScenarios
+from flowcraft.testing.scenarios.starts import StartScenarios, SubmissionScenarios
+from flowcraft.testing.scenarios.status import StatusScenarios
+    "DelayedStartScenarios",
+    "StartScenarios",
+    "StatusScenarios",
+    "SubmissionScenarios",
 ]
