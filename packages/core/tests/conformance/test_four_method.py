@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flowcraft.testing import (
+    BatchScenarios,
     CoordinationContract,
     EdgeScenarios,
     ExpressionScenarios,
@@ -13,6 +14,7 @@ from flowcraft.testing import (
     InputScenarios,
     JoinScenarios,
     LoopScenarios,
+    SubflowScenarios,
 )
 from packages.core.tests.conformance.harnesses import FourMethodHarness
 
@@ -47,4 +49,12 @@ class TestLoops(LoopScenarios):
 
 
 class TestFallbacks(FallbackScenarios):
+    pass
+
+
+class TestBatches(BatchScenarios):
+    pass
+
+
+class TestSubflows(SubflowScenarios):
     pass

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flowcraft.testing import (
+    BatchScenarios,
     CoordinationContract,
     EdgeScenarios,
     ExpressionScenarios,
@@ -15,6 +16,7 @@ from flowcraft.testing import (
     InputScenarios,
     JoinScenarios,
     LoopScenarios,
+    SubflowScenarios,
 )
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
@@ -49,4 +51,12 @@ class TestLoops(LoopScenarios):
 
 
 class TestFallbacks(FallbackScenarios):
+    pass
+
+
+class TestBatches(BatchScenarios):
+    pass
+
+
+class TestSubflows(SubflowScenarios):
     pass

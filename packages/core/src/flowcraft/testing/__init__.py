@@ -24,17 +24,20 @@ from flowcraft.testing.checks import check, covers
 from flowcraft.testing.contracts import CoordinationContract
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import (
+    BatchScenarios,
     EdgeScenarios,
     ExpressionScenarios,
     FallbackScenarios,
     InputScenarios,
     JoinScenarios,
     LoopScenarios,
+    SubflowScenarios,
 )
 from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
+    "BatchScenarios",
     "Call",
     "CoordinationContract",
     "EdgeScenarios",
@@ -45,6 +48,7 @@ __all__ = [
     "JoinScenarios",
     "LoopScenarios",
     "Stage",
+    "SubflowScenarios",
     "Wire",
     "check",
     "covers",

@@ -1,17 +1,21 @@
 """What whole runs do, sentence by sentence of docs/semantics.md: one class a chapter."""
 
+from flowcraft.testing.scenarios.batches import BatchScenarios
 from flowcraft.testing.scenarios.edges import EdgeScenarios
 from flowcraft.testing.scenarios.expressions import ExpressionScenarios
 from flowcraft.testing.scenarios.fallbacks import FallbackScenarios
 from flowcraft.testing.scenarios.inputs import InputScenarios
 from flowcraft.testing.scenarios.joins import JoinScenarios
 from flowcraft.testing.scenarios.loops import LoopScenarios
+from flowcraft.testing.scenarios.subflows import SubflowScenarios
 
 __all__ = [
+    "BatchScenarios",
     "EdgeScenarios",
     "ExpressionScenarios",
     "FallbackScenarios",
     "InputScenarios",
     "JoinScenarios",
     "LoopScenarios",
+    "SubflowScenarios",
 ]
