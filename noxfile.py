@@ -72,6 +72,13 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def proof(session: nox.Session) -> None:
+    """Write the tables of sentences, tests and planted bugs in docs/."""
+    install(session)
+    session.run("python", "-m", "tests.proof.pages")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure speed beside floors and peers: -- --adapter NAME --json FILE."""
     install(session)

@@ -36,8 +36,6 @@ from flowcraft.values import decode
 
 SWEEP_SECONDS = 20.0
 POLL_SECONDS = 2.0
-LONG_SECONDS = 100_000.0
-"""Bound of every wait, in the loop's time: reached only when something is broken."""
 QUIET_LEASES = 5.0
 """So many leases without any work, and no message is left that somebody could take."""
 
@@ -242,7 +240,7 @@ class Stage:
         await self.client.runs.start(run_id)
         return run_id
 
-    async def result(self, run_id: str = "run", *, within: float = LONG_SECONDS) -> RunResult:
+    async def result(self, run_id: str = "run", *, within: float | None = None) -> RunResult:
         """Wait for the end of a run."""
 
         async def is_announced() -> bool:
@@ -307,10 +305,11 @@ class Stage:
         return result
 
     async def until(
-        self, holds: Callable[[], Awaitable[bool]], *, within: float = LONG_SECONDS
+        self, holds: Callable[[], Awaitable[bool]], *, within: float | None = None
     ) -> None:
         """Wait until something holds."""
         loop = asyncio.get_running_loop()
+        within = self.harness.patience_seconds if within is None else within
         started = loop.time()
         step = 0.01
         while not await holds():
@@ -443,7 +442,8 @@ class Stage:
     async def until_quiet(self) -> None:
         """Wait until nobody has anything left to do."""
         loop = asyncio.get_running_loop()
-        seen, since = self.handled, loop.time()
+        started = loop.time()
+        seen, since = self.handled, started
         await asyncio.sleep(self.harness.slack_seconds)
         while True:
             with answer_due():
@@ -454,7 +454,7 @@ class Stage:
                 seen, since = self.handled, loop.time()
             elif messages is None and loop.time() - since > QUIET_LEASES * self.lease_seconds:
                 return
-            assert loop.time() < LONG_SECONDS * 10, "the messages do not end"
+            assert loop.time() - started <= self.harness.patience_seconds, "the messages do not end"
             await asyncio.sleep(self.harness.slack_seconds)
 
 
