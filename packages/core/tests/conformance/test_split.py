@@ -14,7 +14,11 @@ from flowcraft.testing import (
     InputScenarios,
     JoinScenarios,
     LoopScenarios,
+    ScopedWaitScenarios,
+    SleepScenarios,
     SubflowScenarios,
+    WaitScenarios,
+    WebhookScenarios,
 )
 from packages.core.tests.conformance.harnesses import SplitHarness
 
@@ -57,4 +61,20 @@ class TestBatches(BatchScenarios):
 
 
 class TestSubflows(SubflowScenarios):
+    pass
+
+
+class TestWaits(WaitScenarios):
+    pass
+
+
+class TestScopedWaits(ScopedWaitScenarios):
+    pass
+
+
+class TestWebhooks(WebhookScenarios):
+    pass
+
+
+class TestSleeps(SleepScenarios):
     pass

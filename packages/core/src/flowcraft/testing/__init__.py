@@ -31,7 +31,11 @@ from flowcraft.testing.scenarios import (
     InputScenarios,
     JoinScenarios,
     LoopScenarios,
+    ScopedWaitScenarios,
+    SleepScenarios,
     SubflowScenarios,
+    WaitScenarios,
+    WebhookScenarios,
 )
 from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, Wire
@@ -47,8 +51,12 @@ __all__ = [
     "InputScenarios",
     "JoinScenarios",
     "LoopScenarios",
+    "ScopedWaitScenarios",
+    "SleepScenarios",
     "Stage",
     "SubflowScenarios",
+    "WaitScenarios",
+    "WebhookScenarios",
     "Wire",
     "check",
     "covers",

@@ -7,7 +7,11 @@ from flowcraft.testing.scenarios.fallbacks import FallbackScenarios
 from flowcraft.testing.scenarios.inputs import InputScenarios
 from flowcraft.testing.scenarios.joins import JoinScenarios
 from flowcraft.testing.scenarios.loops import LoopScenarios
+from flowcraft.testing.scenarios.scoped_waits import ScopedWaitScenarios
+from flowcraft.testing.scenarios.sleeps import SleepScenarios
 from flowcraft.testing.scenarios.subflows import SubflowScenarios
+from flowcraft.testing.scenarios.waits import WaitScenarios
+from flowcraft.testing.scenarios.webhooks import WebhookScenarios
 
 __all__ = [
     "BatchScenarios",
@@ -17,5 +21,9 @@ __all__ = [
     "InputScenarios",
     "JoinScenarios",
     "LoopScenarios",
+    "ScopedWaitScenarios",
+    "SleepScenarios",
     "SubflowScenarios",
+    "WaitScenarios",
+    "WebhookScenarios",
 ]
