@@ -14,6 +14,9 @@ from flowcraft.testing import (
     InputScenarios,
     JoinScenarios,
     LoopScenarios,
+    RetriedSubflowScenarios,
+    RetriedWaitScenarios,
+    RetryScenarios,
     ScopedWaitScenarios,
     SleepScenarios,
     SubflowScenarios,
@@ -77,4 +80,16 @@ class TestWebhooks(WebhookScenarios):
 
 
 class TestSleeps(SleepScenarios):
+    pass
+
+
+class TestRetries(RetryScenarios):
+    pass
+
+
+class TestRetriedWaits(RetriedWaitScenarios):
+    pass
+
+
+class TestRetriedSubflows(RetriedSubflowScenarios):
     pass

@@ -16,6 +16,9 @@ from flowcraft.testing import (
     InputScenarios,
     JoinScenarios,
     LoopScenarios,
+    RetriedSubflowScenarios,
+    RetriedWaitScenarios,
+    RetryScenarios,
     ScopedWaitScenarios,
     SleepScenarios,
     SubflowScenarios,
@@ -79,4 +82,16 @@ class TestWebhooks(WebhookScenarios):
 
 
 class TestSleeps(SleepScenarios):
+    pass
+
+
+class TestRetries(RetryScenarios):
+    pass
+
+
+class TestRetriedWaits(RetriedWaitScenarios):
+    pass
+
+
+class TestRetriedSubflows(RetriedSubflowScenarios):
     pass

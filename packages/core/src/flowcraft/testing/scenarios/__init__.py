@@ -7,6 +7,8 @@ from flowcraft.testing.scenarios.fallbacks import FallbackScenarios
 from flowcraft.testing.scenarios.inputs import InputScenarios
 from flowcraft.testing.scenarios.joins import JoinScenarios
 from flowcraft.testing.scenarios.loops import LoopScenarios
+from flowcraft.testing.scenarios.retried_waits import RetriedSubflowScenarios, RetriedWaitScenarios
+from flowcraft.testing.scenarios.retries import RetryScenarios
 from flowcraft.testing.scenarios.scoped_waits import ScopedWaitScenarios
 from flowcraft.testing.scenarios.sleeps import SleepScenarios
 from flowcraft.testing.scenarios.subflows import SubflowScenarios
@@ -21,6 +23,9 @@ __all__ = [
     "InputScenarios",
     "JoinScenarios",
     "LoopScenarios",
+    "RetriedSubflowScenarios",
+    "RetriedWaitScenarios",
+    "RetryScenarios",
     "ScopedWaitScenarios",
     "SleepScenarios",
     "SubflowScenarios",
