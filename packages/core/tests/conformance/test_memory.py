@@ -7,6 +7,7 @@ import pytest
 from flowcraft.testing import (
     ArrivalsContract,
     ContextContract,
+    BatchScenarios,
     CoordinationContract,
     EdgeScenarios,
     ExpressionScenarios,
@@ -23,6 +24,14 @@ from flowcraft.testing import (
     StartScenarios,
     StatusScenarios,
     SubmissionScenarios,
+    RetriedSubflowScenarios,
+    RetriedWaitScenarios,
+    RetryScenarios,
+    ScopedWaitScenarios,
+    SleepScenarios,
+    SubflowScenarios,
+    WaitScenarios,
+    WebhookScenarios,
 )
 from packages.core.tests.conformance.harnesses import MemoryHarness
 
@@ -100,4 +109,40 @@ class TestLoops(LoopScenarios):
 
 
 class TestFallbacks(FallbackScenarios):
+    pass
+
+
+class TestBatches(BatchScenarios):
+    pass
+
+
+class TestSubflows(SubflowScenarios):
+    pass
+
+
+class TestWaits(WaitScenarios):
+    pass
+
+
+class TestScopedWaits(ScopedWaitScenarios):
+    pass
+
+
+class TestWebhooks(WebhookScenarios):
+    pass
+
+
+class TestSleeps(SleepScenarios):
+    pass
+
+
+class TestRetries(RetryScenarios):
+    pass
+
+
+class TestRetriedWaits(RetriedWaitScenarios):
+    pass
+
+
+class TestRetriedSubflows(RetriedSubflowScenarios):
     pass

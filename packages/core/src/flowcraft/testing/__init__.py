@@ -32,6 +32,7 @@ from flowcraft.testing.contracts import (
 )
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import (
+    BatchScenarios,
     DelayedStartScenarios,
     EdgeScenarios,
     ExpressionScenarios,
@@ -39,15 +40,24 @@ from flowcraft.testing.scenarios import (
     InputScenarios,
     JoinScenarios,
     LoopScenarios,
+    RetriedSubflowScenarios,
+    RetriedWaitScenarios,
+    RetryScenarios,
+    ScopedWaitScenarios,
+    SleepScenarios,
     StartScenarios,
     StatusScenarios,
+    SubflowScenarios,
     SubmissionScenarios,
+    WaitScenarios,
+    WebhookScenarios,
 )
 from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
     "ArrivalsContract",
+    "BatchScenarios",
     "Call",
     "ContextContract",
     "CoordinationContract",
@@ -61,12 +71,20 @@ __all__ = [
     "JoinScenarios",
     "LoopScenarios",
     "QueueContract",
+    "RetriedSubflowScenarios",
+    "RetriedWaitScenarios",
+    "RetryScenarios",
     "RunRegistryContract",
     "RunStoreContract",
+    "ScopedWaitScenarios",
+    "SleepScenarios",
     "Stage",
     "StartScenarios",
     "StatusScenarios",
+    "SubflowScenarios",
     "SubmissionScenarios",
+    "WaitScenarios",
+    "WebhookScenarios",
     "Wire",
     "check",
     "covers",
