@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowcraft.testing import CoordinationContract, Harness, JoinScenarios
+from flowcraft.testing import CoordinationContract, CrashAtEveryStep, Harness, JoinScenarios
 from packages.core.tests.conformance.harnesses import SplitHarness
 
 
@@ -18,4 +18,8 @@ class TestCoordination(CoordinationContract):
 
 
 class TestJoins(JoinScenarios):
+    pass
+
+
+class TestCrashes(CrashAtEveryStep):
     pass

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flowcraft.testing import CoordinationContract, Harness, JoinScenarios
+from flowcraft.testing import CoordinationContract, CrashAtEveryStep, Harness, JoinScenarios
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
 
@@ -20,4 +20,8 @@ class TestCoordination(CoordinationContract):
 
 
 class TestJoins(JoinScenarios):
+    pass
+
+
+class TestCrashes(CrashAtEveryStep):
     pass

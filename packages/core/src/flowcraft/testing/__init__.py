@@ -18,10 +18,13 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 - `stage`: what a check stands on: workers, blueprints, the outside.
 - `contracts`: what each port promises.
 - `scenarios`: what whole runs do.
+- `crashes`: what they do when somebody dies at any call.
+- `cases`: what is run for that.
 """
 
 from flowcraft.testing.checks import check, covers
 from flowcraft.testing.contracts import CoordinationContract
+from flowcraft.testing.crashes import CrashAtEveryStep
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import JoinScenarios
 from flowcraft.testing.stage import Stage
@@ -30,6 +33,7 @@ from flowcraft.testing.wire import Call, Wire
 __all__ = [
     "Call",
     "CoordinationContract",
+    "CrashAtEveryStep",
     "Harness",
     "JoinScenarios",
     "Stage",

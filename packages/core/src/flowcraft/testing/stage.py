@@ -87,6 +87,11 @@ class Stage:
         """How long a message is held."""
         return self.harness.lease_seconds
 
+    @property
+    def recovery_seconds(self) -> float:
+        """By how much a death or a lost message may delay a run: the lease and a sweep."""
+        return self.lease_seconds + SWEEP_SECONDS + 2 * self.harness.slack_seconds
+
     # -- what there is to run
 
     def node(self, uses: str, **options: Any) -> Callable[[Any], Any]:
@@ -112,6 +117,10 @@ class Stage:
         for source in blueprints:
             loaded = load_blueprint(source, expressions=self.expressions)
             self._programs[source["id"]] = Program(loaded, self.expressions)
+
+    def programs(self) -> Sequence[Program]:
+        """All blueprints that were added."""
+        return list(self._programs.values())
 
     def program(self, blueprint_id: str) -> Program:
         """A blueprint that was added, made ready to run."""
@@ -183,6 +192,16 @@ class Stage:
         self.workers.append(worker)
         return worker
 
+    async def dismiss(self, worker: Worker) -> None:
+        """Let a worker vanish, and forget it."""
+        worker.abandon()
+        await asyncio.sleep(0)
+        with answer_due():
+            await worker.adapter.aclose()
+        self._made.remove(worker)
+        if worker in self.workers:
+            self.workers.remove(worker)
+
     async def keep_alive(self, count: int = 1, *, after_seconds: float = 1.0) -> None:
         """Start workers, and another one for each that dies, for ever."""
         while True:
@@ -216,9 +235,29 @@ class Stage:
         for program in self._programs.values():
             content = canonical_bytes(program.blueprint)
             await client.ports.store.put_blueprint(program.hash, content)
+        header = self.new_header(
+            blueprint_id,
+            run_id=run_id,
+            deadline_seconds=deadline_seconds,
+            delay_seconds=delay_seconds,
+            blueprint_hash=blueprint_hash,
+        )
+        await client.runs.create(header, payload)
+        return run_id
+
+    def new_header(
+        self,
+        blueprint_id: str,
+        *,
+        run_id: str,
+        deadline_seconds: float | None = None,
+        delay_seconds: float = 0.0,
+        blueprint_hash: str | None = None,
+    ) -> RunHeader:
+        """What a run that is submitted now says of itself."""
         program = self._programs[blueprint_id]
-        now = client.parts.clock.now()
-        header = RunHeader(
+        now = self.client.parts.clock.now()
+        return RunHeader(
             run_id=run_id,
             blueprint_id=blueprint_id,
             blueprint_hash=blueprint_hash or program.hash,
@@ -229,8 +268,6 @@ class Stage:
                 program.blueprint.metadata, now + delay_seconds, deadline_seconds
             ),
         )
-        await client.runs.create(header, payload)
-        return run_id
 
     async def submit(self, blueprint_id: str, payload: Any = None, **how: Any) -> str:
         """Create a run and start it; arguments as for `create`."""
@@ -380,6 +417,13 @@ class Stage:
             await asyncio.sleep(self.harness.slack_seconds)
         stealing.cancel()
         await asyncio.wait([stealing])
+
+    async def redeliver(self) -> None:
+        """Let what the dead held be taken by others, as when their leases are over."""
+        with answer_due():
+            moved = await self.harness.redeliver()
+        if not moved:
+            await asyncio.sleep(self.lease_seconds)
 
     async def timers(self) -> Sequence[Timer]:
         """Every timer that is set."""
