@@ -70,6 +70,13 @@ class MemoryHarness(Harness):
         jobs = tables.jobs.values()
         return found + [f"job {job.body!r}" for job in jobs if run_id.encode() in job.body]
 
+    async def redeliver(self) -> bool:
+        for job in self.backend.tables.jobs.values():
+            if job.is_leased:
+                job.visible_at = 0.0
+        self.backend.waker.wake()
+        return True
+
 
 class SplitAdapter(MemoryAdapter):
     """The memory adapter as if its queue and its store were two servers."""
@@ -181,6 +188,13 @@ class SqliteHarness(Harness):
 
         return await self._backend().transact(step)
 
+    async def redeliver(self) -> bool:
+        def step(db: Any) -> None:
+            db._execute("UPDATE jobs SET visible_at = 0 WHERE is_leased = 1")
+
+        await self._backend().transact(step)
+        return True
+
     async def aclose(self) -> None:
         if self._stranger is not None:
             await self._stranger.aclose()
@@ -216,6 +230,11 @@ class FourMethodHarness(Harness):
 
     async def messages(self) -> Sequence[bytes]:
         return [message.body for message in self.server.messages]
+
+    async def redeliver(self) -> bool:
+        for message in self.server.messages:
+            message.visible_at = 0.0
+        return True
 
 
 def name_of(step: Callable[..., Any]) -> str:

@@ -4,35 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowcraft.testing import (
-    ArrivalsContract,
-    ContextContract,
-    BatchScenarios,
-    CoordinationContract,
-    EdgeScenarios,
-    ExpressionScenarios,
-    FallbackScenarios,
-    Harness,
-    InputScenarios,
-    JobsContract,
-    JoinScenarios,
-    LoopScenarios,
-    QueueContract,
-    RunRegistryContract,
-    RunStoreContract,
-    DelayedStartScenarios,
-    StartScenarios,
-    StatusScenarios,
-    SubmissionScenarios,
-    RetriedSubflowScenarios,
-    RetriedWaitScenarios,
-    RetryScenarios,
-    ScopedWaitScenarios,
-    SleepScenarios,
-    SubflowScenarios,
-    WaitScenarios,
-    WebhookScenarios,
-)
+from flowcraft.testing import Contracts, CrashAtEveryStep, Harness, Scenarios
 from packages.core.tests.conformance.harnesses import MemoryHarness
 
 
@@ -41,108 +13,13 @@ def harness() -> Harness:
     return MemoryHarness()
 
 
-class TestCoordination(CoordinationContract):
+class TestContracts(Contracts):
     pass
 
 
-class TestContext(ContextContract):
+class TestScenarios(Scenarios):
     pass
 
 
-class TestJobs(JobsContract):
-    pass
-
-
-class TestQueue(QueueContract):
-    pass
-
-
-class TestArrivals(ArrivalsContract):
-    pass
-
-
-class TestRunRegistry(RunRegistryContract):
-    pass
-
-
-class TestRunStore(RunStoreContract):
-    pass
-
-
-class TestJoins(JoinScenarios):
-
-
-class TestDelayedStart(DelayedStartScenarios):
-    pass
-
-
-class TestJoin(JoinScenarios):
-    pass
-
-
-class TestStart(StartScenarios):
-    pass
-
-
-class TestStatus(StatusScenarios):
-    pass
-
-
-class TestSubmission(SubmissionScenarios):
-    pass
-
-
-class TestInputs(InputScenarios):
-    pass
-
-
-class TestEdges(EdgeScenarios):
-    pass
-
-
-class TestExpressions(ExpressionScenarios):
-    pass
-
-
-class TestLoops(LoopScenarios):
-    pass
-
-
-class TestFallbacks(FallbackScenarios):
-    pass
-
-
-class TestBatches(BatchScenarios):
-    pass
-
-
-class TestSubflows(SubflowScenarios):
-    pass
-
-
-class TestWaits(WaitScenarios):
-    pass
-
-
-class TestScopedWaits(ScopedWaitScenarios):
-    pass
-
-
-class TestWebhooks(WebhookScenarios):
-    pass
-
-
-class TestSleeps(SleepScenarios):
-    pass
-
-
-class TestRetries(RetryScenarios):
-    pass
-
-
-class TestRetriedWaits(RetriedWaitScenarios):
-    pass
-
-
-class TestRetriedSubflows(RetriedSubflowScenarios):
+class TestCrashes(CrashAtEveryStep):
     pass

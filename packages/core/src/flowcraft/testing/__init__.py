@@ -1,15 +1,16 @@
 """The conformance kit: what every adapter must hold, as classes that pytest collects.
 
     import pytest
-    from flowcraft.testing import CoordinationContract, Harness, JoinScenarios
+    from flowcraft.testing import Contracts, CrashAtEveryStep, Harness, Scenarios
 
     class MyHarness(Harness): ...
 
     @pytest.fixture
     def harness(tmp_path): return MyHarness(tmp_path)
 
-    class TestCoordination(CoordinationContract): ...
-    class TestJoins(JoinScenarios): ...
+    class TestContracts(Contracts): ...
+    class TestScenarios(Scenarios): ...
+    class TestCrashes(CrashAtEveryStep): ...
 
 Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.md goes through it.
 
@@ -18,73 +19,25 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 - `stage`: what a check stands on: workers, blueprints, the outside.
 - `contracts`: what each port promises.
 - `scenarios`: what whole runs do.
+- `suites`: all of these, in one class each.
+- `crashes`: what they do when somebody dies at any call.
+- `cases`: what is run for that.
 """
 
 from flowcraft.testing.checks import check, covers
-from flowcraft.testing.contracts import (
-    ArrivalsContract,
-    ContextContract,
-    CoordinationContract,
-    JobsContract,
-    QueueContract,
-    RunRegistryContract,
-    RunStoreContract,
-)
+from flowcraft.testing.crashes import CrashAtEveryStep
 from flowcraft.testing.harness import Harness
-from flowcraft.testing.scenarios import (
-    BatchScenarios,
-    DelayedStartScenarios,
-    EdgeScenarios,
-    ExpressionScenarios,
-    FallbackScenarios,
-    InputScenarios,
-    JoinScenarios,
-    LoopScenarios,
-    RetriedSubflowScenarios,
-    RetriedWaitScenarios,
-    RetryScenarios,
-    ScopedWaitScenarios,
-    SleepScenarios,
-    StartScenarios,
-    StatusScenarios,
-    SubflowScenarios,
-    SubmissionScenarios,
-    WaitScenarios,
-    WebhookScenarios,
-)
 from flowcraft.testing.stage import Stage
+from flowcraft.testing.suites import Contracts, Scenarios
 from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
-    "ArrivalsContract",
-    "BatchScenarios",
     "Call",
-    "ContextContract",
-    "CoordinationContract",
-    "DelayedStartScenarios",
-    "EdgeScenarios",
-    "ExpressionScenarios",
-    "FallbackScenarios",
+    "Contracts",
+    "CrashAtEveryStep",
     "Harness",
-    "InputScenarios",
-    "JobsContract",
-    "JoinScenarios",
-    "LoopScenarios",
-    "QueueContract",
-    "RetriedSubflowScenarios",
-    "RetriedWaitScenarios",
-    "RetryScenarios",
-    "RunRegistryContract",
-    "RunStoreContract",
-    "ScopedWaitScenarios",
-    "SleepScenarios",
+    "Scenarios",
     "Stage",
-    "StartScenarios",
-    "StatusScenarios",
-    "SubflowScenarios",
-    "SubmissionScenarios",
-    "WaitScenarios",
-    "WebhookScenarios",
     "Wire",
     "check",
     "covers",

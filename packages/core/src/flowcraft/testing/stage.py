@@ -109,6 +109,11 @@ class Stage:
         if not isinstance(asyncio.get_running_loop(), VirtualLoop):
             pytest.skip("it takes hours, and this backend's time is real")
 
+    @property
+    def recovery_seconds(self) -> float:
+        """By how much a death or a lost message may delay a run: the lease and a sweep."""
+        return self.lease_seconds + self.sweep_seconds + 2 * self.harness.slack_seconds
+
     # -- what there is to run
 
     def node(self, uses: str, **options: Any) -> Callable[[Any], Any]:
@@ -134,6 +139,10 @@ class Stage:
         for source in blueprints:
             loaded = load_blueprint(source, expressions=self.expressions)
             self._programs[source["id"]] = Program(loaded, self.expressions)
+
+    def programs(self) -> Sequence[Program]:
+        """All blueprints that were added."""
+        return list(self._programs.values())
 
     def program(self, blueprint_id: str) -> Program:
         """A blueprint that was added, made ready to run."""
@@ -213,6 +222,16 @@ class Stage:
         self.workers.append(worker)
         return worker
 
+    async def dismiss(self, worker: Worker) -> None:
+        """Let a worker vanish, and forget it."""
+        worker.abandon()
+        await asyncio.sleep(0)
+        with answer_due():
+            await worker.adapter.aclose()
+        self._made.remove(worker)
+        if worker in self.workers:
+            self.workers.remove(worker)
+
     async def keep_alive(self, count: int = 1, *, after_seconds: float = 1.0) -> None:
         """Start workers, and another one for each that dies, for ever."""
         while True:
@@ -242,7 +261,8 @@ class Stage:
         blueprint_hash: str | None = None,
     ) -> str:
         """Create a run without starting it, as a client does that dies in between."""
-        header = await self._new(
+        await self.store_blueprints(self.client)
+        header = self.new_header(
             blueprint_id,
             run_id=run_id,
             deadline_seconds=deadline_seconds,
@@ -252,7 +272,13 @@ class Stage:
         await self.client.runs.create(header, payload)
         return run_id
 
-    async def _new(
+    async def store_blueprints(self, adapter: BaseDistributedAdapter) -> None:
+        """Store every blueprint that was added."""
+        for program in self._programs.values():
+            content = canonical_bytes(program.blueprint)
+            await adapter.ports.store.put_blueprint(program.hash, content)
+
+    def new_header(
         self,
         blueprint_id: str,
         *,
@@ -261,10 +287,7 @@ class Stage:
         delay_seconds: float = 0.0,
         blueprint_hash: str | None = None,
     ) -> RunHeader:
-        """Store what a run needs, and write its header."""
-        for program in self._programs.values():
-            content = canonical_bytes(program.blueprint)
-            await self.client.ports.store.put_blueprint(program.hash, content)
+        """What a run that is submitted now says of itself."""
         program = self._programs[blueprint_id]
         now = self.now()
         return RunHeader(
@@ -281,7 +304,8 @@ class Stage:
 
     async def submit(self, blueprint_id: str, payload: Any = None, **how: Any) -> str:
         """Create a run and start it; arguments as for `create`."""
-        header = await self._new(blueprint_id, **how)
+        await self.store_blueprints(self.client)
+        header = self.new_header(blueprint_id, **how)
         await self.client.runs.begin(header, payload, self._programs[blueprint_id])
         return header.run_id
 
@@ -499,6 +523,13 @@ class Stage:
             await asyncio.sleep(self.harness.slack_seconds)
         stealing.cancel()
         await asyncio.wait([stealing])
+
+    async def redeliver(self) -> None:
+        """Let what the dead held be taken by others, as when their leases are over."""
+        with answer_due():
+            moved = await self.harness.redeliver()
+        if not moved:
+            await asyncio.sleep(self.lease_seconds)
 
     async def timers(self) -> Sequence[Timer]:
         """Every timer that is set."""

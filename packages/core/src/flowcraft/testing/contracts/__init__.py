@@ -1,19 +1,1 @@
 """What each port promises, checked on its own: one class a port."""
-
-from flowcraft.testing.contracts.arrivals import ArrivalsContract
-from flowcraft.testing.contracts.context import ContextContract
-from flowcraft.testing.contracts.coordination import CoordinationContract
-from flowcraft.testing.contracts.jobs import JobsContract
-from flowcraft.testing.contracts.queue import QueueContract
-from flowcraft.testing.contracts.registry import RunRegistryContract
-from flowcraft.testing.contracts.store import RunStoreContract
-
-__all__ = [
-    "ArrivalsContract",
-    "ContextContract",
-    "CoordinationContract",
-    "JobsContract",
-    "QueueContract",
-    "RunRegistryContract",
-    "RunStoreContract",
-]
