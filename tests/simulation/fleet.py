@@ -130,6 +130,8 @@ class Fleet:
         """An adapter of the backend, whose every call passes the gate."""
         adapter = self._adapter(name, gate, clock, FORMAT if is_old else self.newest_format)
         adapter.parts.programs = SharedPrograms(adapter, self.compiled)
+        # Two of them may be off by that much, in either direction.
+        adapter.ports.queue.clock_skew_seconds = 2 * self._setup.skew_seconds
         return adapter
 
     @property

@@ -145,6 +145,7 @@ class Ended:
     executions: Counter[str] = field(default_factory=Counter)
     redeliveries: int = 0
     messages: int = 0
+    drains: int = 0
     seconds: float = 0.0
 
     @property

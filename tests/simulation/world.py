@@ -223,5 +223,5 @@ class World:
         return Ended(
             told=told, problems=problems, faults=self.faults, executions=self._fleet.executions,
             redeliveries=self._backend.tables.redeliveries, messages=len(self._backend.bodies),
-            seconds=self._loop.time(),
+            drains=self._fleet.drains, seconds=self._loop.time(),
         )  # fmt: skip
