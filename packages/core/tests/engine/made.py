@@ -16,6 +16,7 @@ from flowcraft.expressions import Expressions
 LOOP = {"uses": "loop-controller", "params": {"condition": "k"}}
 # The same examples each time: whether a mutant is noticed must not be a matter of luck.
 few = settings(max_examples=60, derandomize=True, database=None, deadline=None)
+many = settings(few, max_examples=120)
 
 
 def edge(source: str, target: str, **members: str) -> dict[str, str]:

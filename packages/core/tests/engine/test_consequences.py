@@ -231,6 +231,7 @@ def test_a_stand_in_in_a_loop_takes_edges_in_the_scope_of_the_one_that_failed() 
     )
     assert arrivals(made, "H/2/!a", taken=(2,)) == [Arrival("b/2", "2", True, 1, False, b"null")]
     assert arrivals(made, "H/2/!b", taken=(3,)) == [Arrival("c/3", "3", True, 1, False, b"null")]
+    assert arrivals(made, "H/2/!b", skipped=(3,)) == [Arrival("c/3", "3", False, 1)]
     assert arrivals(made, "a/2", outcome="caught")[0].target == "H/2/!a"
 
 

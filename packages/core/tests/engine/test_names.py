@@ -47,6 +47,8 @@ def key(name: str, *path: str) -> Candidate:
         ("a.n", [key("a.n"), node("a", "n")]),
         ("a.b.n.0", [key("a.b.n.0"), key("a.b.n", "0"), node("a.b", "n", "0")]),
         ("_outputs.a.n", [key("_outputs.a.n"), node("a", "n")]),
+        ("_outputs.k.n", [key("_outputs.k.n"), key("_outputs.k", "n"), key("_outputs", "k", "n")]),
+        ("12345678.a.n", [key("12345678.a.n"), key("12345678.a", "n"), key("12345678", "a", "n")]),
         ("k.n.m", [key("k.n.m"), key("k.n", "m"), key("k", "n", "m")]),
         ("x.y", [key("x.y"), key("x", "y")]),
         ("x.y.z.n", [key("x.y.z.n"), node("x.y.z", "n")]),
@@ -152,13 +154,25 @@ def test_from_outside_of_every_loop_a_node_is_meant_in_the_last_iterations(
     assert outside_place(LOOPS.plan, target) == place
 
 
-RESCUED = program("a b", "p q", "r q", a=rescued_by("F"), F=rescued_by("G"), p=rescued_by("H"),
-                  r=rescued_by("H"))  # fmt: skip
+# F and then G stand in for a, H for p and r, K for H and v, and L for K.
+RESCUED = program(
+    *("a b", "p q", "r q", "v q"),
+    a=rescued_by("F"),
+    F=rescued_by("G"),
+    p=rescued_by("H"),
+    r=rescued_by("H"),
+    v=rescued_by("K"),
+    H=rescued_by("K"),
+    K=rescued_by("L"),
+)
 
 
 @pytest.mark.parametrize(
     ("failed", "standing_in"),
-    [("a", "F"), ("F", "G"), ("p", "H/!p"), ("r", "H/!r"), ("r/3/1", "H/3/1/!r"), ("a/3", "F/3")],
+    [
+        *[("a", "F"), ("F", "G"), ("p", "H/!p"), ("r", "H/!r"), ("r/3/1", "H/3/1/!r")],
+        *[("a/3", "F/3"), ("v", "K/!v"), ("H/!r", "K/!r/!H"), ("K/!v", "L/!v")],
+    ],
 )
 def test_a_fallback_of_one_node_has_its_scope_and_a_shared_one_a_scope_of_its_own(
     failed: str, standing_in: str
@@ -180,7 +194,8 @@ BATCH = program("s g", "c s continue", "g c", "b c", "c t", s=scatter(), g="batc
     "slot",
     [
         *[(LOOPS, key) for key in ("s", "x/0", "x/10", "y/3/0", "c/0", "d/0/7", "e/9", "z/0")],
-        *[(RESCUED, key) for key in ("a", "F", "G", "H/!p", "H/!r", "q")],
+        *[(RESCUED, key) for key in ("a", "F", "G", "H/!p", "H/!r", "q", "K/!v", "K/!r/!H")],
+        *[(RESCUED, key) for key in ("L/!v", "L/!r/!H")],
         *[(BATCH, key) for key in ("s/0", "s/0/#0", "s/10/#99", "g/0", "t")],
     ],
 )
@@ -197,7 +212,8 @@ def test_a_run_can_have_a_node_in_each_scope_of_its_place(slot: tuple[object, st
         *[(LOOPS, key) for key in ("x/00", "x/01", "x/-1", "x/", "x/a", "x/²", "x/٣", "x/1 ")],
         *[(LOOPS, key) for key in ("x/#0", "x/!s", "y/0/", "y//0")],
         *[(RESCUED, key) for key in ("a/0", "F/0", "F/!a", "H", "H/p", "H/!a", "H/!", "H/0/!p")],
-        *[(RESCUED, key) for key in ("H/!p/0", "G/!F", "H/!nobody")],
+        *[(RESCUED, key) for key in ("H/!p/0", "G/!F", "H/!nobody", "K/!H", "K/!H/!r", "K/!v/!H")],
+        *[(RESCUED, key) for key in ("K/!r/!K", "L/!r", "L")],
         *[(BATCH, key) for key in ("s", "s/#0", "s/0/0", "s/0/#", "s/0/#0/#1", "g/0/#0", "t/#0")],
         *[(BATCH, key) for key in ("s/0/#00", "s/0/0#", "s/#0/0")],
     ],
