@@ -126,7 +126,8 @@ class Play:
             return Record(outcome="caught", input=Raw(b'"%s"' % activation.key.encode()))
         action = dice.choice([None, "go", "go", "stay"])
         if node.kind == "loop":
-            action = CONTINUE if int(last_segment(activation.scope)) < dice.randrange(4) else BREAK
+            goes_on = int(last_segment(activation.scope)) < 4 and dice.random() < 0.8
+            action = CONTINUE if goes_on else BREAK
         decided = route(
             self.program.plan, activation, action, lambda edge: self._holds(activation, edge)
         )

@@ -84,14 +84,12 @@ def output_place(plan: Plan, reader: Activation, target: str) -> Place | None:
     iteration's. A controller stands outside its own loop: its evaluation k reads iteration
     k - 1, because iteration k has not begun.
     """
-    reader_plan, wanted = plan.nodes[reader.node], evaluated_loops(plan, target)
+    around, wanted = plan.nodes[reader.node].loops, evaluated_loops(plan, target)
     shared = 0
-    for mine, theirs in zip(reader_plan.loops, wanted, strict=False):
-        if mine != theirs:
-            break
+    while shared < len(around) and around[: shared + 1] == wanted[: shared + 1]:
         shared += 1
     scope, inner = first_segments(reader.scope, shared), wanted[shared:]
-    if shared == len(reader_plan.loops) and inner and inner[0] == reader.node:
+    if inner and inner[0] == reader.node:
         evaluation = int(last_segment(reader.scope))
         if evaluation == 0:
             return None
