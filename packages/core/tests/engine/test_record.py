@@ -110,7 +110,10 @@ def test_no_plain_value_is_a_reference(value: bytes) -> None:
 
 def test_cells_are_stored_under_these_names_for_ever() -> None:
     """A run that began under an older version goes on under a newer one."""
-    names = "record open signal early claim due input missing last payload winner".split()
+    names = [
+        *("record", "open", "signal", "early", "claim", "due"),
+        *("input", "missing", "last", "payload", "winner"),
+    ]
     assert tuple(names) == cells.SINGLE_CELLS
     assert [getattr(cells, name.upper()) for name in names] == names
     numbered = (cells.FAILED, cells.CHILD, cells.STARTED, cells.HANDED_BACK)
