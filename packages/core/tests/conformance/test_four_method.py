@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from flowcraft.testing import CoordinationContract, Harness, JoinScenarios
+from flowcraft.testing import (
+    ContextContract,
+    CoordinationContract,
+    EdgeScenarios,
+    ExpressionScenarios,
+    FallbackScenarios,
+    Harness,
+    InputScenarios,
+    JobsContract,
+    JoinScenarios,
+    LoopScenarios,
+    QueueContract,
+)
 from packages.core.tests.conformance.harnesses import FourMethodHarness
 
 
@@ -17,5 +29,37 @@ class TestCoordination(CoordinationContract):
     pass
 
 
+class TestContext(ContextContract):
+    pass
+
+
+class TestJobs(JobsContract):
+    pass
+
+
+class TestQueue(QueueContract):
+    pass
+
+
 class TestJoins(JoinScenarios):
+    pass
+
+
+class TestInputs(InputScenarios):
+    pass
+
+
+class TestEdges(EdgeScenarios):
+    pass
+
+
+class TestExpressions(ExpressionScenarios):
+    pass
+
+
+class TestLoops(LoopScenarios):
+    pass
+
+
+class TestFallbacks(FallbackScenarios):
     pass

@@ -21,17 +21,37 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 """
 
 from flowcraft.testing.checks import check, covers
-from flowcraft.testing.contracts import CoordinationContract
+from flowcraft.testing.contracts import (
+    ContextContract,
+    CoordinationContract,
+    JobsContract,
+    QueueContract,
+)
 from flowcraft.testing.harness import Harness
-from flowcraft.testing.scenarios import JoinScenarios
+from flowcraft.testing.scenarios import (
+    EdgeScenarios,
+    ExpressionScenarios,
+    FallbackScenarios,
+    InputScenarios,
+    JoinScenarios,
+    LoopScenarios,
+)
 from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
     "Call",
+    "ContextContract",
     "CoordinationContract",
+    "EdgeScenarios",
+    "ExpressionScenarios",
+    "FallbackScenarios",
     "Harness",
+    "InputScenarios",
+    "JobsContract",
     "JoinScenarios",
+    "LoopScenarios",
+    "QueueContract",
     "Stage",
     "Wire",
     "check",
