@@ -101,6 +101,8 @@ class ContractHeaders:
         As long as any of its keys may live, a run of the same id gets another place.
         """
         run_id, place = found.header.run_id, found.place
+        # Never may a run outlive the note that it ended, should this be cut short.
+        await self._keys.extend_ttl(self._key("run", run_id), ttl_seconds / 2)
         for what in ("end", "told"):
             await self._keys.extend_ttl(self._key(what, place), ttl_seconds)
         purged = self._key("purged", run_id)
