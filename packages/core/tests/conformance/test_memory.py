@@ -11,9 +11,12 @@ from flowcraft.testing import (
     Harness,
     JobsContract,
     JoinScenarios,
+    JournalContract,
     QueueContract,
     RunRegistryContract,
     RunStoreContract,
+    SweepingContract,
+    TimersContract,
 )
 from packages.core.tests.conformance.harnesses import MemoryHarness
 
@@ -48,6 +51,18 @@ class TestRunRegistry(RunRegistryContract):
 
 
 class TestRunStore(RunStoreContract):
+    pass
+
+
+class TestSweeping(SweepingContract):
+    pass
+
+
+class TestTimers(TimersContract):
+    pass
+
+
+class TestJournal(JournalContract):
     pass
 
 

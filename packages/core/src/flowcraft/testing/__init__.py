@@ -26,9 +26,12 @@ from flowcraft.testing.contracts import (
     ContextContract,
     CoordinationContract,
     JobsContract,
+    JournalContract,
     QueueContract,
     RunRegistryContract,
     RunStoreContract,
+    SweepingContract,
+    TimersContract,
 )
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import JoinScenarios
@@ -43,10 +46,13 @@ __all__ = [
     "Harness",
     "JobsContract",
     "JoinScenarios",
+    "JournalContract",
     "QueueContract",
     "RunRegistryContract",
     "RunStoreContract",
     "Stage",
+    "SweepingContract",
+    "TimersContract",
     "Wire",
     "check",
     "covers",

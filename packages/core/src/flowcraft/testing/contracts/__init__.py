@@ -4,16 +4,22 @@ from flowcraft.testing.contracts.arrivals import ArrivalsContract
 from flowcraft.testing.contracts.context import ContextContract
 from flowcraft.testing.contracts.coordination import CoordinationContract
 from flowcraft.testing.contracts.jobs import JobsContract
+from flowcraft.testing.contracts.journal import JournalContract
 from flowcraft.testing.contracts.queue import QueueContract
 from flowcraft.testing.contracts.registry import RunRegistryContract
 from flowcraft.testing.contracts.store import RunStoreContract
+from flowcraft.testing.contracts.sweeping import SweepingContract
+from flowcraft.testing.contracts.timers import TimersContract
 
 __all__ = [
     "ArrivalsContract",
     "ContextContract",
     "CoordinationContract",
     "JobsContract",
+    "JournalContract",
     "QueueContract",
     "RunRegistryContract",
     "RunStoreContract",
+    "SweepingContract",
+    "TimersContract",
 ]
