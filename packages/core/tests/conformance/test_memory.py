@@ -17,6 +17,7 @@ from flowcraft.testing import (
     RunStoreContract,
     SweepingContract,
     TimersContract,
+    TransitionContract,
 )
 from packages.core.tests.conformance.harnesses import MemoryHarness
 
@@ -63,6 +64,10 @@ class TestTimers(TimersContract):
 
 
 class TestJournal(JournalContract):
+    pass
+
+
+class TestTransition(TransitionContract):
     pass
 
 

@@ -19,6 +19,7 @@ from flowcraft.testing import (
     RunStoreContract,
     SweepingContract,
     TimersContract,
+    TransitionContract,
 )
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
@@ -65,6 +66,10 @@ class TestTimers(TimersContract):
 
 
 class TestJournal(JournalContract):
+    pass
+
+
+class TestTransition(TransitionContract):
     pass
 
 

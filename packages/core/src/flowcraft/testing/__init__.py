@@ -32,6 +32,7 @@ from flowcraft.testing.contracts import (
     RunStoreContract,
     SweepingContract,
     TimersContract,
+    TransitionContract,
 )
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import JoinScenarios
@@ -53,6 +54,7 @@ __all__ = [
     "Stage",
     "SweepingContract",
     "TimersContract",
+    "TransitionContract",
     "Wire",
     "check",
     "covers",

@@ -10,6 +10,7 @@ from flowcraft.testing.contracts.registry import RunRegistryContract
 from flowcraft.testing.contracts.store import RunStoreContract
 from flowcraft.testing.contracts.sweeping import SweepingContract
 from flowcraft.testing.contracts.timers import TimersContract
+from flowcraft.testing.contracts.transition import TransitionContract
 
 __all__ = [
     "ArrivalsContract",
@@ -22,4 +23,5 @@ __all__ = [
     "RunStoreContract",
     "SweepingContract",
     "TimersContract",
+    "TransitionContract",
 ]
