@@ -6,15 +6,19 @@ import pytest
 
 from flowcraft.testing import (
     ArrivalsContract,
+    CapabilitiesContract,
     ContextContract,
     CoordinationContract,
     Harness,
     JobsContract,
     JoinScenarios,
     JournalContract,
+    ProcessesContract,
     QueueContract,
+    ResultsContract,
     RunRegistryContract,
     RunStoreContract,
+    SettingsContract,
     SweepingContract,
     TimersContract,
     TransitionContract,
@@ -68,6 +72,22 @@ class TestJournal(JournalContract):
 
 
 class TestTransition(TransitionContract):
+    pass
+
+
+class TestResults(ResultsContract):
+    pass
+
+
+class TestCapabilities(CapabilitiesContract):
+    pass
+
+
+class TestSettings(SettingsContract):
+    pass
+
+
+class TestProcesses(ProcessesContract):
     pass
 
 

@@ -8,15 +8,19 @@ import pytest
 
 from flowcraft.testing import (
     ArrivalsContract,
+    CapabilitiesContract,
     ContextContract,
     CoordinationContract,
     Harness,
     JobsContract,
     JoinScenarios,
     JournalContract,
+    ProcessesContract,
     QueueContract,
+    ResultsContract,
     RunRegistryContract,
     RunStoreContract,
+    SettingsContract,
     SweepingContract,
     TimersContract,
     TransitionContract,
@@ -70,6 +74,22 @@ class TestJournal(JournalContract):
 
 
 class TestTransition(TransitionContract):
+    pass
+
+
+class TestResults(ResultsContract):
+    pass
+
+
+class TestCapabilities(CapabilitiesContract):
+    pass
+
+
+class TestSettings(SettingsContract):
+    pass
+
+
+class TestProcesses(ProcessesContract):
     pass
 
 
