@@ -160,12 +160,15 @@ class FourMethodAdapter(BaseDistributedAdapter):
         call: Call = call_directly,
         lease_seconds: float = 30.0,
         dice: random.Random | None = None,
+        server_clock: Clock | None = None,
     ) -> None:
         self.server = server
         self.call = call
         self._lease_seconds = lease_seconds
         self._dice = dice or random.Random(0)
-        coordination = ToyCoordinationStore(server, runtime_options.clock, call)
+        # Leases and expiries go by the server's time, whatever the workers' clocks say.
+        self._server_clock = server_clock or runtime_options.clock
+        coordination = ToyCoordinationStore(server, self._server_clock, call)
         super().__init__(
             AdapterOptions(runtime_options=runtime_options, coordination_store=coordination)
         )
@@ -202,7 +205,7 @@ class FourMethodAdapter(BaseDistributedAdapter):
                 task.cancel()
 
     def _take(self) -> Message | None:
-        now = self.options.runtime_options.clock.now()
+        now = self._server_clock.now()
         visible = [message for message in self.server.messages if message.visible_at <= now]
         if not visible:
             return None
@@ -227,7 +230,7 @@ class FourMethodAdapter(BaseDistributedAdapter):
             await self.call("extend", lambda: self._extend(message))
 
     def _extend(self, message: Message) -> None:
-        message.visible_at = self.options.runtime_options.clock.now() + self._lease_seconds
+        message.visible_at = self._server_clock.now() + self._lease_seconds
 
     def _remove(self, message: Message) -> None:
         if message in self.server.messages:

@@ -9,10 +9,15 @@ from flowcraft.testing import (
     CapabilitiesContract,
     ContextContract,
     CoordinationContract,
+    EdgeScenarios,
+    ExpressionScenarios,
+    FallbackScenarios,
     Harness,
+    InputScenarios,
     JobsContract,
     JoinScenarios,
     JournalContract,
+    LoopScenarios,
     ProcessesContract,
     QueueContract,
     ResultsContract,
@@ -47,15 +52,15 @@ class TestQueue(QueueContract):
     pass
 
 
+class TestRunStore(RunStoreContract):
+    pass
+
+
 class TestArrivals(ArrivalsContract):
     pass
 
 
 class TestRunRegistry(RunRegistryContract):
-    pass
-
-
-class TestRunStore(RunStoreContract):
     pass
 
 
@@ -92,4 +97,24 @@ class TestProcesses(ProcessesContract):
 
 
 class TestJoins(JoinScenarios):
+    pass
+
+
+class TestInputs(InputScenarios):
+    pass
+
+
+class TestEdges(EdgeScenarios):
+    pass
+
+
+class TestExpressions(ExpressionScenarios):
+    pass
+
+
+class TestLoops(LoopScenarios):
+    pass
+
+
+class TestFallbacks(FallbackScenarios):
     pass

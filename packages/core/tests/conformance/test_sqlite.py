@@ -11,10 +11,15 @@ from flowcraft.testing import (
     CapabilitiesContract,
     ContextContract,
     CoordinationContract,
+    EdgeScenarios,
+    ExpressionScenarios,
+    FallbackScenarios,
     Harness,
+    InputScenarios,
     JobsContract,
     JoinScenarios,
     JournalContract,
+    LoopScenarios,
     ProcessesContract,
     QueueContract,
     ResultsContract,
@@ -49,15 +54,15 @@ class TestQueue(QueueContract):
     pass
 
 
+class TestRunStore(RunStoreContract):
+    pass
+
+
 class TestArrivals(ArrivalsContract):
     pass
 
 
 class TestRunRegistry(RunRegistryContract):
-    pass
-
-
-class TestRunStore(RunStoreContract):
     pass
 
 
@@ -94,4 +99,24 @@ class TestProcesses(ProcessesContract):
 
 
 class TestJoins(JoinScenarios):
+    pass
+
+
+class TestInputs(InputScenarios):
+    pass
+
+
+class TestEdges(EdgeScenarios):
+    pass
+
+
+class TestExpressions(ExpressionScenarios):
+    pass
+
+
+class TestLoops(LoopScenarios):
+    pass
+
+
+class TestFallbacks(FallbackScenarios):
     pass

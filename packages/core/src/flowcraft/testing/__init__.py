@@ -39,7 +39,14 @@ from flowcraft.testing.contracts import (
     TransitionContract,
 )
 from flowcraft.testing.harness import Harness
-from flowcraft.testing.scenarios import JoinScenarios
+from flowcraft.testing.scenarios import (
+    EdgeScenarios,
+    ExpressionScenarios,
+    FallbackScenarios,
+    InputScenarios,
+    JoinScenarios,
+    LoopScenarios,
+)
 from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, Wire
 
@@ -49,10 +56,15 @@ __all__ = [
     "CapabilitiesContract",
     "ContextContract",
     "CoordinationContract",
+    "EdgeScenarios",
+    "ExpressionScenarios",
+    "FallbackScenarios",
     "Harness",
+    "InputScenarios",
     "JobsContract",
     "JoinScenarios",
     "JournalContract",
+    "LoopScenarios",
     "ProcessesContract",
     "QueueContract",
     "ResultsContract",

@@ -28,9 +28,11 @@ from flowcraft.status import ResumeOutcome, RunHeader, RunResult
 from flowcraft.testing.clock import LoopClock
 from flowcraft.testing.graphs import BlueprintJson
 from flowcraft.testing.harness import Harness
+from flowcraft.testing.in_process import Signal, start_in_process
 from flowcraft.testing.loop import answer_due
 from flowcraft.testing.wire import Numbering, Wire
 from flowcraft.testing.worker import Worker
+from flowcraft.values import decode
 
 SWEEP_SECONDS = 20.0
 POLL_SECONDS = 2.0
@@ -254,6 +256,54 @@ class Stage:
             self.worker()
         return await self.result(await self.submit(blueprint["id"], payload, **how))
 
+    async def run_both(
+        self,
+        blueprint: BlueprintJson,
+        payload: Any = None,
+        *,
+        signals: Sequence[Signal] = (),
+        run_id: str = "run",
+    ) -> RunResult:
+        """Run one blueprint as `run` does, and in process besides: the results must be equal.
+
+        For nodes that answer alike in whatever process and however often they are asked. What
+        executes in process is not counted in `calls`.
+
+        Args:
+            blueprint: What to run.
+            payload: Its payload.
+            signals: Resumes for waits that are not reached yet.
+            run_id: Of both runs.
+        """
+        self.add(blueprint)
+        registry = NodeRegistry()
+        nobody = Worker("in process", Wire())
+        for uses, (make, options) in self._nodes.items():
+            registry.register(make(nobody), uses=uses, options=options)
+        local = start_in_process(
+            self.program(blueprint["id"]),
+            payload,
+            run_id=run_id,
+            registry=registry,
+            expressions=self.expressions,
+            programs=self._programs,
+            signals=signals,
+            largest_value_bytes=self.harness.largest_value_bytes,
+        )
+        await self.create(blueprint["id"], payload, run_id=run_id)
+        for one in signals:
+            outcome = await self.resume(
+                one.node_id, one.output, action=one.action, scope=one.scope, run_id=run_id
+            )
+            assert outcome == "kept", f"{one} was {outcome}"
+        await self.client.runs.start(run_id)
+        if not self.workers:
+            self.worker()
+        result = await self.result(run_id)
+        expected = await local.result()
+        assert result == expected, "the adapter and the run in process do not mean the same"
+        return result
+
     async def until(
         self, holds: Callable[[], Awaitable[bool]], *, within: float | None = None
     ) -> None:
@@ -330,6 +380,10 @@ class Stage:
         await self.until(holds)
         assert found is not None
         return found
+
+    async def until_output(self, key: str, run_id: str = "run") -> Any:
+        """Wait for a record, and give its output."""
+        return decode(bytes((await self.until_recorded(key, run_id)).output))
 
     async def children(self, run_id: str = "run") -> list[RunHeader]:
         """The children of a run, oldest first."""
