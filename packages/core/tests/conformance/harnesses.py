@@ -54,6 +54,9 @@ class MemoryHarness(Harness):
             largest_value=self.largest_value_bytes,
         )
 
+    def url(self) -> str:
+        return "memory://"
+
     async def send_foreign(self, body: bytes) -> None:
         self.backend.tables.insert_job(body, 0.0)
         self.backend.waker.wake()
@@ -150,6 +153,9 @@ class SqliteHarness(Harness):
 
     def elsewhere(self) -> AdapterSettings:
         return self.settings()
+
+    def url(self) -> str:
+        return f"sqlite:///{self.path}"
 
     def adapter(self, options: RuntimeOptions, wire: Wire) -> BaseDistributedAdapter:
         return OwningSqlite(options, backend=WiredSqlite(self.settings(), options, wire))

@@ -89,6 +89,10 @@ class Harness(ABC):
         """
         return None
 
+    def url(self) -> str | None:
+        """A URL of the same backend, without options of its own; None if the adapter has none."""
+        return None
+
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run a check; in virtual time, for a backend that takes its time from the adapter."""
         return run_virtually(main)
