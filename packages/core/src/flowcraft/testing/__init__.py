@@ -25,23 +25,6 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 """
 
 from flowcraft.testing.checks import check, covers
-from flowcraft.testing.contracts import (
-    ArrivalsContract,
-    CapabilitiesContract,
-    ContextContract,
-    CoordinationContract,
-    JobsContract,
-    JournalContract,
-    ProcessesContract,
-    QueueContract,
-    ResultsContract,
-    RunRegistryContract,
-    RunStoreContract,
-    SettingsContract,
-    SweepingContract,
-    TimersContract,
-    TransitionContract,
-)
 from flowcraft.testing.crashes import CrashAtEveryStep
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.stage import Stage
@@ -50,31 +33,11 @@ from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
     "Call",
-    "CapabilitiesContract",
-    "ContextContract",
     "Contracts",
-    "CoordinationContract",
     "CrashAtEveryStep",
-    "EdgeScenarios",
-    "ExpressionScenarios",
-    "FallbackScenarios",
     "Harness",
-    "InputScenarios",
-    "JobsContract",
-    "JoinScenarios",
-    "JournalContract",
-    "LoopScenarios",
-    "ProcessesContract",
-    "QueueContract",
-    "ResultsContract",
-    "RunRegistryContract",
-    "RunStoreContract",
     "Scenarios",
-    "SettingsContract",
     "Stage",
-    "SweepingContract",
-    "TimersContract",
-    "TransitionContract",
     "Wire",
     "check",
     "covers",

@@ -5,12 +5,19 @@ to work on one port at a time.
 """
 
 from flowcraft.testing.contracts.arrivals import ArrivalsContract
+from flowcraft.testing.contracts.capabilities import CapabilitiesContract, SettingsContract
 from flowcraft.testing.contracts.context import ContextContract
 from flowcraft.testing.contracts.coordination import CoordinationContract
 from flowcraft.testing.contracts.jobs import JobsContract
+from flowcraft.testing.contracts.journal import JournalContract
+from flowcraft.testing.contracts.processes import ProcessesContract
 from flowcraft.testing.contracts.queue import QueueContract
 from flowcraft.testing.contracts.registry import RunRegistryContract
+from flowcraft.testing.contracts.results import ResultsContract
 from flowcraft.testing.contracts.store import RunStoreContract
+from flowcraft.testing.contracts.sweeping import SweepingContract
+from flowcraft.testing.contracts.timers import TimersContract
+from flowcraft.testing.contracts.transition import TransitionContract
 from flowcraft.testing.scenarios.batches import BatchScenarios
 from flowcraft.testing.scenarios.delays import DelayedStartScenarios
 from flowcraft.testing.scenarios.edges import EdgeScenarios
@@ -32,12 +39,20 @@ from flowcraft.testing.scenarios.webhooks import WebhookScenarios
 
 class Contracts(
     ArrivalsContract,
+    CapabilitiesContract,
+    SettingsContract,
     ContextContract,
     CoordinationContract,
     JobsContract,
+    JournalContract,
+    ProcessesContract,
     QueueContract,
     RunRegistryContract,
+    ResultsContract,
     RunStoreContract,
+    SweepingContract,
+    TimersContract,
+    TransitionContract,
 ):
     """What each port promises, on its own."""
 
