@@ -164,6 +164,7 @@ class SqliteHarness(Harness):
 class FourMethodHarness(Harness):
     """Four methods and five operations; all else is inherited."""
 
+    is_fast = False  # each of its calls is one operation
     slack_seconds = 20.0  # nothing wakes its workers
 
     def __init__(self) -> None:

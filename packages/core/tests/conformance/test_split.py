@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from flowcraft.testing import CoordinationContract, CrashAtEveryStep, Harness, JoinScenarios
+from flowcraft.testing import (
+    AmbiguousAnswers,
+    AnyOrder,
+    ClockSkew,
+    CoordinationContract,
+    CrashAtEveryStep,
+    EveryMessageTwice,
+    Harness,
+    JoinScenarios,
+    LateWorkers,
+    LostMessages,
+    RepeatedCalls,
+)
 from packages.core.tests.conformance.harnesses import SplitHarness
 
 
@@ -22,4 +34,32 @@ class TestJoins(JoinScenarios):
 
 
 class TestCrashes(CrashAtEveryStep):
+    pass
+
+
+class TestDoubles(EveryMessageTwice):
+    pass
+
+
+class TestOrders(AnyOrder):
+    pass
+
+
+class TestLosses(LostMessages):
+    pass
+
+
+class TestErrors(AmbiguousAnswers):
+    pass
+
+
+class TestRepetitions(RepeatedCalls):
+    pass
+
+
+class TestPauses(LateWorkers):
+    pass
+
+
+class TestSkew(ClockSkew):
     pass

@@ -6,7 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from flowcraft.testing import CoordinationContract, CrashAtEveryStep, Harness, JoinScenarios
+from flowcraft.testing import (
+    AmbiguousAnswers,
+    AnyOrder,
+    ClockSkew,
+    CoordinationContract,
+    CrashAtEveryStep,
+    EveryMessageTwice,
+    Harness,
+    JoinScenarios,
+    LateWorkers,
+    LostMessages,
+    RepeatedCalls,
+)
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
 
@@ -24,4 +36,32 @@ class TestJoins(JoinScenarios):
 
 
 class TestCrashes(CrashAtEveryStep):
+    pass
+
+
+class TestDoubles(EveryMessageTwice):
+    pass
+
+
+class TestOrders(AnyOrder):
+    pass
+
+
+class TestLosses(LostMessages):
+    pass
+
+
+class TestErrors(AmbiguousAnswers):
+    pass
+
+
+class TestRepetitions(RepeatedCalls):
+    pass
+
+
+class TestPauses(LateWorkers):
+    pass
+
+
+class TestSkew(ClockSkew):
     pass

@@ -19,23 +19,40 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 - `contracts`: what each port promises.
 - `scenarios`: what whole runs do.
 - `crashes`: what they do when somebody dies at any call.
+- `faults`: and when other things go wrong.
 - `cases`: what is run for that.
 """
 
 from flowcraft.testing.checks import check, covers
 from flowcraft.testing.contracts import CoordinationContract
 from flowcraft.testing.crashes import CrashAtEveryStep
+from flowcraft.testing.faults import (
+    AmbiguousAnswers,
+    AnyOrder,
+    ClockSkew,
+    EveryMessageTwice,
+    LateWorkers,
+    LostMessages,
+    RepeatedCalls,
+)
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import JoinScenarios
 from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
+    "AmbiguousAnswers",
+    "AnyOrder",
     "Call",
+    "ClockSkew",
     "CoordinationContract",
     "CrashAtEveryStep",
+    "EveryMessageTwice",
     "Harness",
     "JoinScenarios",
+    "LateWorkers",
+    "LostMessages",
+    "RepeatedCalls",
     "Stage",
     "Wire",
     "check",
