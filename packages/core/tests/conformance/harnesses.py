@@ -217,6 +217,7 @@ class FourMethodHarness(Harness):
         capabilities=Capabilities(is_durable=False, is_shared=False),
     )
 
+    is_fast = False  # each of its calls is one operation
     slack_seconds = 20.0  # nothing wakes its workers
 
     def __init__(self) -> None:

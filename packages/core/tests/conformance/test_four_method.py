@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowcraft.testing import Contracts, CrashAtEveryStep, Harness, Scenarios
+from flowcraft.testing import Contracts, CrashAtEveryStep, Faults, Harness, Scenarios
 from packages.core.tests.conformance.harnesses import FourMethodHarness
 
 
@@ -22,4 +22,8 @@ class TestScenarios(Scenarios):
 
 
 class TestCrashes(CrashAtEveryStep):
+    pass
+
+
+class TestFaults(Faults):
     pass

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flowcraft.testing import Contracts, CrashAtEveryStep, Harness, Scenarios
+from flowcraft.testing import Contracts, CrashAtEveryStep, Faults, Harness, Scenarios
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
 
@@ -24,4 +24,8 @@ class TestScenarios(Scenarios):
 
 
 class TestCrashes(CrashAtEveryStep):
+    pass
+
+
+class TestFaults(Faults):
     pass

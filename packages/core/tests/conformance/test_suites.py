@@ -9,10 +9,12 @@ from collections import Counter
 
 import pytest
 
-from flowcraft.testing import Contracts, Scenarios, contracts, scenarios
+from flowcraft.testing import Contracts, Faults, Scenarios, contracts, faults, scenarios
 
 
-@pytest.mark.parametrize(("folder", "suite"), [(contracts, Contracts), (scenarios, Scenarios)])
+@pytest.mark.parametrize(
+    ("folder", "suite"), [(contracts, Contracts), (faults, Faults), (scenarios, Scenarios)]
+)
 def test_every_class_of_a_folder_is_in_its_suite(folder: object, suite: type) -> None:
     written = {
         found
@@ -25,7 +27,7 @@ def test_every_class_of_a_folder_is_in_its_suite(folder: object, suite: type) ->
     assert {found.__name__ for found in written - set(suite.__mro__)} == set()
 
 
-@pytest.mark.parametrize("suite", [Contracts, Scenarios])
+@pytest.mark.parametrize("suite", [Contracts, Faults, Scenarios])
 def test_no_two_checks_of_a_suite_have_one_name(suite: type) -> None:
     names = Counter(
         name for base in suite.__mro__ for name in vars(base) if name.startswith("test_")

@@ -1,7 +1,7 @@
 """The conformance kit: what every adapter must hold, as classes that pytest collects.
 
     import pytest
-    from flowcraft.testing import Contracts, CrashAtEveryStep, Harness, Scenarios
+    from flowcraft.testing import Contracts, CrashAtEveryStep, Faults, Harness, Scenarios
 
     class MyHarness(Harness): ...
 
@@ -11,6 +11,7 @@
     class TestContracts(Contracts): ...
     class TestScenarios(Scenarios): ...
     class TestCrashes(CrashAtEveryStep): ...
+    class TestFaults(Faults): ...
 
 Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.md goes through it.
 
@@ -21,6 +22,7 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 - `scenarios`: what whole runs do.
 - `suites`: all of these, in one class each.
 - `crashes`: what they do when somebody dies at any call.
+- `faults`: what they do when messages, answers, workers and clocks go wrong.
 - `cases`: what is run for that.
 """
 
@@ -28,13 +30,14 @@ from flowcraft.testing.checks import check, covers
 from flowcraft.testing.crashes import CrashAtEveryStep
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.stage import Stage
-from flowcraft.testing.suites import Contracts, Scenarios
+from flowcraft.testing.suites import Contracts, Faults, Scenarios
 from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
     "Call",
     "Contracts",
     "CrashAtEveryStep",
+    "Faults",
     "Harness",
     "Scenarios",
     "Stage",

@@ -30,9 +30,6 @@ T = TypeVar("T")
 NEVER_SECONDS = 1e9
 ASK_AGAIN_SECONDS = 0.1
 """How long somebody outside leaves a backend alone that did not answer."""
-MOST_EXECUTIONS = 3
-"""How often an attempt may execute where one worker died of it: by that one, and by two messages
-for the same activation that the next one takes at once."""
 
 
 class Fault:
@@ -54,7 +51,7 @@ class Fault:
         return {}
 
     def prepare(self, worker: Worker) -> None:
-        """Change a worker that is about to start."""
+        """Change a worker that is about to start, or somebody outside."""
 
     async def at_call(self, play: Play, who: Worker, call: Call, *, is_after: bool) -> None:
         """Wait, raise, or never come back, at a call of a worker or of somebody outside."""
@@ -82,6 +79,7 @@ class Played(NamedTuple):
     Attributes:
         runs: Its runs, by name; None for one that is gone.
         calls: How many calls there were until all was done.
+        messages: How many messages were taken.
         seconds: How long it took until all runs had ended.
         executions: How often each attempt was executed, by the names of run and activation.
         problems: What is wrong by itself.
@@ -89,6 +87,7 @@ class Played(NamedTuple):
 
     runs: Mapping[str, Seen | None]
     calls: int
+    messages: int
     seconds: float
     executions: Mapping[tuple[str, str, int], int]
     problems: list[str]
@@ -122,6 +121,7 @@ class Play:
         self._runs: dict[str, str] = {}
         self._background: list[asyncio.Task[None]] = []
         self._recorded: dict[Execution, int] = {}
+        self._messages = 0
         self._outside_died = asyncio.Event()
         self._outside = self._make("outside")
 
@@ -145,7 +145,7 @@ class Play:
             await self.until_over(name)
         seconds = loop.time() - started
         await self.stage.until(self._is_done)
-        calls = self._numbering.count
+        calls, messages = self._numbering.count, self._messages
         first = await self._see()
         await self._fault.until_over()
         await self._until_quiet()
@@ -156,7 +156,7 @@ class Play:
             (names.get(what.run_id, "gone"), what.key, what.attempt): times
             for what, times in self._cast.executions.items()
         }
-        return Played(runs, calls, seconds, executions, problems)
+        return Played(runs, calls, messages, seconds, executions, problems)
 
     def wrong(self, played: Played, calm: Played) -> list[str]:
         """List all that is wrong with this play, beside the same one without a fault."""
@@ -246,6 +246,7 @@ class Play:
         worker.wire.numbering = self._numbering
         worker.wire.before = partial(self._at_call, worker, is_after=False)
         worker.wire.after = partial(self._at_call, worker, is_after=True)
+        self._fault.prepare(worker)
         self._everybody.append(worker)
         return worker
 
@@ -254,13 +255,16 @@ class Play:
             self.trace.append(f"{call.number} {who.name} {call.name}")
         await self._fault.at_call(self, who, call, is_after=is_after)
 
+    async def _at_message(self, who: Worker, delivery: Delivery) -> bool:
+        self._messages += 1
+        return await self._fault.at_message(self, who, delivery)
+
     def start_worker(self) -> Worker:
         """Start one more worker."""
         number = sum(worker is not self._outside for worker in self._everybody)
         worker = self._make(f"w{number}", **self._fault.settings(number))
-        self._fault.prepare(worker)
         worker.adapter.start()
-        worker.intercept(partial(self._fault.at_message, self, worker))
+        worker.intercept(partial(self._at_message, worker))
         self.stage.workers.append(worker)
         return worker
 
@@ -273,10 +277,14 @@ class Play:
         if self.is_outside(dead):
             self._outside_died.set()
         else:
-            self._background.append(asyncio.ensure_future(self._take_over()))
+            self._background.append(asyncio.ensure_future(self._take_over(is_dead=True)))
 
-    async def _take_over(self) -> None:
-        if self._case.workers == 1:
+    def help(self) -> None:
+        """Let one more worker do what another one stands still at."""
+        self._background.append(asyncio.ensure_future(self._take_over(is_dead=False)))
+
+    async def _take_over(self, *, is_dead: bool) -> None:
+        if is_dead and self._case.workers == 1:
             await self._note_recorded()
         if not self._fault.waits_for_leases:
             await self.stage.redeliver()

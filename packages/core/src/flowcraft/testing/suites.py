@@ -18,6 +18,9 @@ from flowcraft.testing.contracts.store import RunStoreContract
 from flowcraft.testing.contracts.sweeping import SweepingContract
 from flowcraft.testing.contracts.timers import TimersContract
 from flowcraft.testing.contracts.transition import TransitionContract
+from flowcraft.testing.faults.answers import AmbiguousAnswers, RepeatedCalls
+from flowcraft.testing.faults.messages import AnyOrder, EveryMessageTwice, LostMessages
+from flowcraft.testing.faults.workers import ClockSkew, LateWorkers
 from flowcraft.testing.scenarios.batches import BatchScenarios
 from flowcraft.testing.scenarios.delays import DelayedStartScenarios
 from flowcraft.testing.scenarios.edges import EdgeScenarios
@@ -79,3 +82,15 @@ class Scenarios(
     WebhookScenarios,
 ):
     """What whole runs do."""
+
+
+class Faults(
+    AmbiguousAnswers,
+    RepeatedCalls,
+    EveryMessageTwice,
+    AnyOrder,
+    LostMessages,
+    LateWorkers,
+    ClockSkew,
+):
+    """What runs do when messages, answers, workers and clocks go wrong."""

@@ -92,9 +92,7 @@ class ContextContract:
         assert (await context.has("k"), await context.to_dict()) == (False, {})
 
     @check("G5")
-    async def test_deleting_a_context_key_says_whether_it_was_there(
-        self, stage: Stage
-    ) -> None:
+    async def test_deleting_a_context_key_says_whether_it_was_there(self, stage: Stage) -> None:
         context = await context_of(stage)
         assert not await context.delete("k")
         await context.set("k", 1)
