@@ -64,6 +64,7 @@ class ToyCoordinationStore(CoordinationStore):
 
     def _put(self, key: str, value: str, ttl_seconds: float | None) -> None:
         self._server.keys[key] = value
+        self._server.expiries.pop(key, None)
         if ttl_seconds is not None:
             self._server.expiries[key] = self._clock.now() + ttl_seconds
 
