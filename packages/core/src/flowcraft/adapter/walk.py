@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from flowcraft.adapter.event_bus import Telling
 from flowcraft.adapter.ports import Ports
 from flowcraft.engine.activation import (
     END,
@@ -66,8 +67,9 @@ class Step:
 class Walker:
     """Follows records."""
 
-    def __init__(self, ports: Ports, now: Callable[[], float]) -> None:
+    def __init__(self, ports: Ports, telling: Telling, now: Callable[[], float]) -> None:
         self._ports = ports
+        self._telling = telling
         self._now = now
 
     async def settle(
@@ -156,6 +158,8 @@ class Walker:
                 elif first:
                     return Followed(lost=existing)
                 continue
+            if result.commit is not None:
+                self._telling.recorded(run.run_id, step.activation, step.record)
             seen.add(step.activation.key)
             first = False
             done.is_acked = result.is_acked
