@@ -209,6 +209,9 @@ class World:
         if wrong:
             return self._ended(None, wrong)
         observed = await self._observe(client, RUN_ID)
+        while not await self._is_over(client, RUN_ID):  # a child was made late, and seen running
+            await asyncio.sleep(10)
+            observed = await self._observe(client, RUN_ID)
         untold = await self._untold(client, observed)
         retried: Observed | None = None
         if self.setup.is_retried:
