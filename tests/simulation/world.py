@@ -75,6 +75,9 @@ class World:
         if wrong := await self._until_over(stories):
             return self._ended([], wrong)
         observed = [await story.observe() for story in stories]
+        while not await self._are_over(stories):  # a child was made late, and seen running
+            await asyncio.sleep(10)
+            observed = [await story.observe() for story in stories]
         problems = [
             problem
             for story, one in zip(stories, observed, strict=True)
@@ -138,6 +141,10 @@ class World:
                 await self._tend(story)
             often = any(story.is_talked_to for story in left) or setup.cancel_at is not None
             await asyncio.sleep((0.5 if often else 2.0) if loop.time() - started < 20 else 10)
+
+    async def _are_over(self, stories: list[Story]) -> bool:
+        has_sweeper = self.setup.has_sweeper
+        return all([await story.is_over(has_sweeper=has_sweeper) for story in stories])
 
     async def _tend(self, story: Story) -> None:
         """Cancel a run when its time has come, and answer its waits."""

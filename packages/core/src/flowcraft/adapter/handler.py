@@ -206,7 +206,7 @@ class Handler:
             goes_on = left > 0 and parts.clock.monotonic() < until
             ack = delivery if delivery.handle is not None else None
             moved = await self._mover.move(move, hold=int(goes_on), ack=ack)
-            if moved.is_over and moved.answer == "ack":
+            if moved.is_over and (moved.answer == "ack" or parts.telling.is_heard):
                 await parts.runs.announce(run.run_id)
             if moved.next is None:
                 return moved.answer
