@@ -9,7 +9,20 @@ import pytest
 
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.adapter.options import RuntimeOptions
-from flowcraft.testing import CoordinationContract, Harness, JoinScenarios, Wire
+from flowcraft.testing import (
+    ContextContract,
+    CoordinationContract,
+    EdgeScenarios,
+    ExpressionScenarios,
+    FallbackScenarios,
+    Harness,
+    InputScenarios,
+    JobsContract,
+    JoinScenarios,
+    LoopScenarios,
+    QueueContract,
+    Wire,
+)
 from flowcraft_files.adapter import FilesAdapter
 from flowcraft_files.folder import Folder
 from flowcraft_files.queue import Message, add_message
@@ -63,5 +76,37 @@ class TestCoordination(CoordinationContract):
     pass
 
 
+class TestContext(ContextContract):
+    pass
+
+
+class TestJobs(JobsContract):
+    pass
+
+
+class TestQueue(QueueContract):
+    pass
+
+
+class TestEdges(EdgeScenarios):
+    pass
+
+
+class TestExpressions(ExpressionScenarios):
+    pass
+
+
+class TestFallbacks(FallbackScenarios):
+    pass
+
+
+class TestInputs(InputScenarios):
+    pass
+
+
 class TestJoins(JoinScenarios):
+    pass
+
+
+class TestLoops(LoopScenarios):
     pass
