@@ -43,7 +43,7 @@ def test_what_the_tutorial_gives_passes_its_own_tests(tmp_path: Path, checkpoint
     write(files_of(page(), checkpoint), tmp_path)
     paths = [str(tmp_path / "src"), *(path for path in sys.path if path)]
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not slow", "tests"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         stdout=subprocess.PIPE,
