@@ -30,6 +30,8 @@ from flowcraft.testing.contracts.making import (
 from flowcraft.testing.contracts.store import arrive, commit, stores
 from flowcraft.testing.stage import Stage
 
+MANY_RUNS = 100
+"""More than any check makes."""
 FAR = 1e9
 """Later than anything, in seconds from now."""
 
@@ -62,6 +64,7 @@ async def listed(
         if not some:
             return [header.run_id for header in found]
         found += some
+        assert len(found) <= MANY_RUNS, "the pages of a listing do not end"
         before = Place(some[-1].created_at, some[-1].run_id)
 
 
