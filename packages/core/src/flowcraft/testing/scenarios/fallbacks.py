@@ -140,9 +140,9 @@ class FallbackScenarios:
             node("f"), node("j", inputs={"a": "a.n", "b": "b.n"}), node("z"),
         ]  # fmt: skip
         edges = [("s", "a"), ("a", "b"), ("b", "j"),
-                 ("j", "z", {"transform": "[a.n, b.n, context['_outputs.a'].n, input]"})]  # fmt: skip
+                 ("j", "z", {"transform": "[a.n, context['_outputs.b'].n, input]"})]  # fmt: skip
         result = await stage.run_both(graph(nodes, *edges), {"k": {"n": 1}, "l": {"n": 2}})
-        assert result.output == [1, 2, 1, {"a": 1, "b": 2}]
+        assert result.output == [1, 2, {"a": 1, "b": 2}]
 
     @check("S7.18", "S7.20", "S6.19", "S12.16")
     async def test_a_fallback_belongs_to_the_iteration_of_the_node_it_serves(
