@@ -103,10 +103,14 @@ class ContractHeaders:
         run_id, place = found.header.run_id, found.place
         # Never may a run outlive the note that it ended, should this be cut short.
         await self._keys.extend_ttl(self._key("run", run_id), ttl_seconds / 2)
-        for what in ("end", "told"):
-            await self._keys.extend_ttl(self._key(what, place), ttl_seconds)
+        await self.expire_end(place, ttl_seconds)
         purged = self._key("purged", run_id)
         while place_of(run_id, str(await self._keys.increment(purged, ttl_seconds))) == place:
             pass
         await self._keys.extend_ttl(purged, ttl_seconds)  # counting may not have prolonged it
         await self._keys.delete(self._key("run", run_id))
+
+    async def expire_end(self, place: str, ttl_seconds: float) -> None:
+        """Let expire how a run ended, which has no header any more or is about to have none."""
+        for what in ("end", "told"):
+            await self._keys.extend_ttl(self._key(what, place), ttl_seconds)

@@ -305,6 +305,7 @@ class ContractStore(RunStore):
 
     async def _clear(self, run_id: str) -> None:
         """Remove the context and the notes of a run that has no header any more."""
+        await self._header.expire_end(run_id, REMAINING_SECONDS)
         context = self._create_context(run_id)
         operations = [ContextOperation("delete", key) for key in await context.to_dict()]
         await context.patch(operations)
