@@ -353,7 +353,7 @@ class RunRegistryContract:
         assert list(await store.expired(far, 9)) == []
         assert await store.context("run") == {}
 
-    @check("S1.9", "S12.11")
+    @check("S1.9", "S12.11", "S12.65")
     async def test_a_run_under_the_id_of_a_purged_one_begins_from_nothing(
         self, stage: Stage
     ) -> None:
