@@ -15,6 +15,9 @@ from flowcraft.testing.contracts.making import create, needs, now, record
 from flowcraft.testing.contracts.store import commit, stores
 from flowcraft.testing.stage import Stage
 
+MANY_ENTRIES = 100
+"""More than any check commits, and than it reads pages."""
+
 
 def declared(stage: Stage) -> None:
     """Skip a check of a journal that is not kept."""
@@ -38,6 +41,7 @@ async def read_in_pages(stage: Stage, limit: int) -> list[Entry]:
         if journal.is_all:
             return found
         assert journal.entries, "a page that is not the last brings nothing"
+        assert len(found) <= MANY_ENTRIES, "the pages of a journal do not end"
 
 
 class JournalContract:
@@ -113,14 +117,17 @@ class JournalContract:
 
         working = [asyncio.ensure_future(work(number)) for number in range(3)]
         found: list[Entry] = []
-        while True:
+        is_all = False
+        for _ in range(MANY_ENTRIES):
             await asyncio.sleep(0)  # an answer of a backend in memory lets nobody else have a turn
             journal = await read(stage, found[-1].cursor if found else "", 4)
             found += journal.entries
             assert journal.header is not None
-            if journal.header.is_over and journal.is_all:
+            is_all = journal.header.is_over and journal.is_all
+            if is_all:
                 break
         await asyncio.gather(*working)
+        assert is_all, "a journal does not end with its run"
         keys = [entry.key for entry in found]
         assert len({*keys}) == len(keys)
         assert [entry.key for entry in await read_in_pages(stage, 99)] == keys

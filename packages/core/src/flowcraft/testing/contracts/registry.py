@@ -19,6 +19,7 @@ from flowcraft.testing.contracts.making import (
     HOSTILE_TEXTS,
     create,
     each_death,
+    each_pause,
     is_native,
     load,
     needs,
@@ -29,6 +30,8 @@ from flowcraft.testing.contracts.making import (
 from flowcraft.testing.contracts.store import arrive, commit, stores
 from flowcraft.testing.stage import Stage
 
+MANY_RUNS = 100
+"""More than any check makes."""
 FAR = 1e9
 """Later than anything, in seconds from now."""
 
@@ -61,6 +64,7 @@ async def listed(
         if not some:
             return [header.run_id for header in found]
         found += some
+        assert len(found) <= MANY_RUNS, "the pages of a listing do not end"
         before = Place(some[-1].created_at, some[-1].run_id)
 
 
@@ -92,6 +96,31 @@ class RunRegistryContract:
         standing = await stage.header()
         assert {header.created_at for (header,) in answers} == {standing.created_at}
         assert await listed(stage.client.ports.store) == ["run"]
+
+    @check("S1.7", "S1.8")
+    async def test_of_two_who_create_different_runs_of_one_id_one_has_all_of_it(
+        self, stage: Stage
+    ) -> None:
+        """Header, payload and context are of one of them, wherever the other one pauses."""
+        capabilities = stage.harness.spec.capabilities
+        needs(capabilities.fences_late_workers, "it declares that it cannot hold this")
+
+        def wanted(run_id: str, who: str) -> NewRun:
+            value = b'"%s"' % who.encode()
+            return new_run(stage, run_id, payload=value, context={who: value}, fingerprint=who)
+
+        async def make(adapter: BaseDistributedAdapter, run_id: str) -> None:
+            await adapter.ports.store.create([wanted(run_id, "one")])
+
+        async def meanwhile(run_id: str) -> None:
+            await stage.client.ports.store.create([wanted(run_id, "other")])
+
+        async for run_id in each_pause(stage, make, meanwhile):
+            loaded = await load(stage, run_id=run_id, peeks=((RUN, PAYLOAD),))
+            assert loaded.header is not None
+            standing = wanted(run_id, loaded.header.fingerprint)
+            assert loaded.peeked == {(RUN, PAYLOAD): standing.payload}
+            assert loaded.context == standing.context
 
     @check("S1.7", "G1")
     async def test_whoever_dies_as_it_creates_a_run_leaves_all_of_it_or_none(

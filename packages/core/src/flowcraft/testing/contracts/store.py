@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.engine.activation import EXPECTED
@@ -23,6 +22,7 @@ from flowcraft.testing.checks import check
 from flowcraft.testing.contracts.making import (
     create,
     each_death,
+    each_pause,
     load,
     needs,
     new_run,
@@ -31,7 +31,6 @@ from flowcraft.testing.contracts.making import (
     record,
 )
 from flowcraft.testing.stage import Stage
-from flowcraft.testing.wire import Call
 
 LONG_ID = "\u00e4" * 100
 """An id of the 200 bytes that it may have."""
@@ -211,39 +210,22 @@ class RunStoreContract:
             stage.harness.spec.capabilities.fences_late_workers,
             "it declares that it cannot hold this",
         )
-        for number in itertools.count(1):
-            run_id = f"paused-{number}"
-            if not await self._ends_under_a_commit(stage, run_id, number):
-                break
+        results: dict[str, CommitResult] = {}
+        frozen: dict[str, Loaded] = {}
 
-    async def _ends_under_a_commit(self, stage: Stage, run_id: str, number: int) -> bool:
-        """End the run while a commit pauses before a request. Whether there was such a one."""
-        await create(stage, run_id)
-        worker = stage.make_worker(run_id)
-        paused, woken = asyncio.Event(), asyncio.Event()
-        seen = 0
+        async def write(adapter: BaseDistributedAdapter, run_id: str) -> None:
+            await create(stage, run_id)
+            wanted = record(run_id=run_id, context={"k": b"1"})
+            results[run_id] = await commit(adapter.ports.store, wanted)
 
-        async def pause(call: Call) -> None:
-            del call
-            nonlocal seen
-            seen += 1
-            if seen == number:
-                paused.set()
-                await woken.wait()
+        async def finish(run_id: str) -> None:
+            await stage.client.ports.store.finish([End(run_id, "completed", at=now(stage))])
+            frozen[run_id] = await load(stage, run_id=run_id)
 
-        worker.wire.before = pause
-        wanted = record(run_id=run_id, context={"k": b"1"})
-        committing = asyncio.ensure_future(commit(worker.adapter.ports.store, wanted))
-        pausing = asyncio.ensure_future(paused.wait())
-        await asyncio.wait([committing, pausing], return_when=asyncio.FIRST_COMPLETED)
-        pausing.cancel()
-        await stage.client.ports.store.finish([End(run_id, "completed", at=now(stage))])
-        frozen = await load(stage, run_id=run_id)
-        woken.set()
-        result = await committing
-        assert await load(stage, run_id=run_id) == frozen, "the run changed after its end"
-        assert result.is_won == (RECORD in frozen.cells)
-        return paused.is_set()
+        async for run_id in each_pause(stage, write, finish):
+            found = await load(stage, run_id=run_id)
+            assert found == frozen[run_id], "the run changed after its end"
+            assert results[run_id].is_won == (RECORD in found.cells)
 
     # -- load
 

@@ -8,7 +8,13 @@ from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.store import Timer
 from flowcraft.testing.checks import check
-from flowcraft.testing.contracts.making import HOSTILE_TEXTS, each_death, job, now
+from flowcraft.testing.contracts.making import (
+    HOSTILE_TEXTS,
+    each_death,
+    job,
+    now,
+    processes,
+)
 from flowcraft.testing.contracts.registry import FAR
 from flowcraft.testing.contracts.store import stores
 from flowcraft.testing.graphs import graph, node
@@ -125,6 +131,16 @@ class TimersContract:
         assert times, "a timer was lost"
         assert times[0] >= due_at, "a timer was early"
         await stage.until_quiet()
+        assert list(await stage.timers()) == []
+
+    @check("S12.20")
+    async def test_of_several_who_look_for_timers_one_sends_them(self, stage: Stage) -> None:
+        """And they are cleared; what was set meanwhile is for the next turn."""
+        due_at = now(stage)
+        await stage.client.ports.store.set_timers([timer("t", due_at), timer("u", due_at)])
+        sweepers = [adapter._sweeper for adapter in processes(stage, 4)]
+        sent = await asyncio.gather(*(sweeper.promote_timers() for sweeper in sweepers))
+        assert sorted(sent) == [0, 0, 0, 2]
         assert list(await stage.timers()) == []
 
     @check("G1", "S12.13")

@@ -34,7 +34,7 @@ from flowcraft.testing.contracts.making import (
     now,
     record,
 )
-from flowcraft.testing.contracts.queue import nodes_of, nothing_comes, take
+from flowcraft.testing.contracts.queue import nodes_of, nothing_comes, receive, take
 from flowcraft.testing.contracts.store import arrive
 from flowcraft.testing.stage import Stage
 
@@ -172,7 +172,7 @@ class TransitionContract:
         """The runs of all messages that were sent."""
         queue = stage.client.ports.queue
         found: list[str] = []
-        while deliveries := await queue.receive(100, stage.harness.slack_seconds / 10):
+        while deliveries := await receive(stage, queue, 100, stage.harness.slack_seconds):
             found += ["fused" if b'"fused"' in d.body else "composed" for d in deliveries]
             await queue.ack(deliveries)
         return found
@@ -205,7 +205,7 @@ class TransitionContract:
     async def _message(self, stage: Stage) -> Delivery:
         """A message that is held, after those before it were taken off the queue."""
         queue = stage.client.ports.queue
-        while deliveries := await queue.receive(10, 0.0):
+        while deliveries := await receive(stage, queue, 10, stage.harness.slack_seconds / 10):
             await queue.ack(deliveries)
         await queue.send([Outgoing(job("message"))])
         (message,) = await take(stage, queue, 1)
@@ -227,7 +227,7 @@ class TransitionContract:
                 assert (result.held, result.skips, result.is_acked) == ((), (), False)
         assert (await load(stage)).cells == (await load(stage, "c")).cells == {}
         assert (await load(stage, "j")).arrived == {}
-        await nothing_comes(stage.client.ports.queue, stage.harness.slack_seconds)
+        await nothing_comes(stage, stage.client.ports.queue, stage.harness.slack_seconds)
 
     @check("S12.7", "S12.1", "G2", "G6")
     async def test_a_step_is_done_whole_or_not_at_all(self, stage: Stage) -> None:
@@ -250,9 +250,9 @@ class TransitionContract:
             is_done = RECORD in loaded.cells
             assert (loaded.context == {"k": b"1"}) == is_done
             assert (joined.slots == {"a": b'"a"'}) == is_done
-            sent = await queue.receive(10, stage.harness.slack_seconds / 10)
-            if not is_done:  # the message comes back when its holder's lease is over
-                sent = await queue.receive(10, stage.lease_seconds + stage.harness.slack_seconds)
+            # Where nothing was done, the message comes back when its holder's lease is over.
+            until = stage.lease_seconds + stage.harness.slack_seconds
+            sent = await receive(stage, queue, 10, until)
             assert nodes_of(sent) == (["t"] if is_done else ["mine"])
             await queue.ack(sent)
 
@@ -271,7 +271,7 @@ class TransitionContract:
         queue = stage.client.ports.queue
         deliveries = await take(stage, queue, 2)
         assert nodes_of(deliveries) == ["a", "b"]
-        await nothing_comes(queue, delay * 0.9)
+        await nothing_comes(stage, queue, delay * 0.9)
         await queue.ack(deliveries)
         assert nodes_of(await take(stage, queue, 1)) == ["late"]
         (loaded,) = await stage.client.ports.store.load([Load("run", "n", context=None)])
