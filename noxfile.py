@@ -16,7 +16,11 @@ logging.getLogger("nox").setLevel(logging.ERROR)
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 
-PACKAGES = sorted(path.parent for path in Path("packages").glob("*/pyproject.toml"))
+PACKAGES = [
+    path.parent
+    for folder in ("packages", "examples")
+    for path in sorted(Path(folder).glob("*/pyproject.toml"))
+]
 
 
 def install(session: nox.Session) -> None:

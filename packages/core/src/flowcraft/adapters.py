@@ -24,6 +24,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import msgspec
 
+from flowcraft.capabilities import Capabilities
 from flowcraft.environment import Environment
 from flowcraft.errors import SettingsError, UnknownAdapterError
 
@@ -72,12 +73,8 @@ class AdapterSpec(msgspec.Struct, frozen=True, kw_only=True):
         settings: `module:name` of its `AdapterSettings`.
         aliases: Other names; schemes of its URLs, too.
         schemes: Further schemes of its URLs.
-        is_durable: Whether runs outlive the processes that work on them.
-        is_shared: Whether several processes can work on the same runs.
+        capabilities: What it can do.
         needs_server: Whether it connects to something that must be started first.
-        fences_late_workers: Whether a worker that wakes after its lease can do no harm; where
-            it cannot be kept from it, `doctor` says so.
-        events_late_seconds: How late an event of a run may be told, while the backend answers.
         install: What pip is asked for when its client library is missing.
     """
 
@@ -87,11 +84,8 @@ class AdapterSpec(msgspec.Struct, frozen=True, kw_only=True):
     settings: str
     aliases: tuple[str, ...] = ()
     schemes: tuple[str, ...] = ()
-    is_durable: bool = True
-    is_shared: bool = True
+    capabilities: Capabilities = Capabilities()
     needs_server: bool = True
-    fences_late_workers: bool = True
-    events_late_seconds: float = 1.0
     install: str = "flowcraft-core"
 
     @property

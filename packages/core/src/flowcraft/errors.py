@@ -27,6 +27,7 @@
     ├── RunDeadlineError            the run took longer than its deadline
     ├── BackendError
     │   ├── BackendUnavailableError may or may not have taken effect; try again
+    │   ├── NewerFormatError        a job, record or run was written by a newer Flowcraft
     │   └── SchemaVersionError      the store was written by a newer Flowcraft
     └── MalformedMessageError       a queue message that is no job
 
@@ -177,6 +178,13 @@ class BackendUnavailableError(BackendError):
     """The call may or may not have taken effect; repeating it is safe."""
 
     retryable = True
+
+
+class NewerFormatError(BackendError):
+    """A job, record or run was written by a newer Flowcraft; upgrade this process.
+
+    A worker that meets it hands its message back, for one that was upgraded already.
+    """
 
 
 class SchemaVersionError(BackendError):

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from flowcraft.engine.record import ErrorInfo
+from flowcraft.format import FORMAT, format_of
 
 FinalStatus = Literal["completed", "failed", "cancelled"]
 Status = Literal["running", "waiting", "completed", "failed", "cancelled"]
@@ -36,6 +37,7 @@ class RunHeader(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         deadline_at: Seconds since the epoch, or None.
         error: Why the run failed.
         retry_of: The run that this one retries: it goes on from that one's records.
+        format: See `flowcraft.format`.
     """
 
     run_id: str
@@ -52,6 +54,7 @@ class RunHeader(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     error: ErrorInfo | None = None
     fingerprint: str = ""
     retry_of: str | None = None
+    format: int = 1
 
     @property
     def is_over(self) -> bool:
@@ -71,6 +74,38 @@ class RunHeader(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     def expires_from(self) -> float | None:
         """When the run ended, if it may be purged by its age: roots only, once announced."""
         return self.ended_at if self.is_announced and self.parent is None else None
+
+
+class _Identity(msgspec.Struct, frozen=True):
+    run_id: str
+    format: int
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(RunHeader)
+_identity_decoder = msgspec.json.Decoder(_Identity)
+
+
+def encode_header(header: RunHeader) -> bytes:
+    """Write a header as it is stored."""
+    return _encoder.encode(header)
+
+
+def decode_header(data: bytes | str) -> RunHeader:
+    """Read a stored header.
+
+    One of a newer format that cannot be read comes back with its id and format alone, so that it
+    stands in nobody's way: the core acts on no header whose format is newer than its own.
+    """
+    try:
+        return _decoder.decode(data)
+    except msgspec.ValidationError:
+        if format_of(data) <= FORMAT:
+            raise
+        known = _identity_decoder.decode(data)
+        return RunHeader(
+            run_id=known.run_id, blueprint_id="", blueprint_hash="", format=known.format
+        )
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -204,6 +204,7 @@ class Stage:
             deadline_at=deadline_at(
                 program.blueprint.metadata, now + delay_seconds, deadline_seconds
             ),
+            format=client.options.runtime_options.format,
         )
         await client.runs.create(header, payload)
         return run_id

@@ -8,7 +8,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from flowcraft.adapters import Adapters
+from flowcraft.adapters import Adapters, AdapterSpec
+from flowcraft.capabilities import Capabilities
 from flowcraft.cli import backend
 from flowcraft.cli.backend import list_adapters
 
@@ -17,10 +18,13 @@ def test_adapters_lists_what_is_installed_and_what_it_can_do(flowcraft):
     found = flowcraft("adapters")
     assert found.returncode == 0
     assert "sqlite  one machine, many processes, no server: a file" in found.stdout
+    assert "  durable, many processes, fences late workers" in found.stdout
+    assert "values up to 100,000,000 bytes" in found.stdout
     listed = json.loads(flowcraft("adapters", "--json").stdout)
     memory = next(one for one in listed["adapters"] if one["name"] == "memory")
     assert (memory["is_durable"], memory["is_shared"]) == (False, False)
-    assert memory["events_late_seconds"] == 0.5
+    assert (memory["events_late_seconds"], memory["needs_server"]) == (0.5, False)
+    assert (memory["longest_delay_seconds"], memory["largest_value_bytes"]) == (None, None)
     assert listed["broken"] == {}
 
 
@@ -97,3 +101,27 @@ def test_purge_removes_a_run_that_has_ended_and_no_other(flowcraft):
     gone = flowcraft("purge", "orders:app", run_id)
     assert gone.returncode == 1
     assert "UnknownRunError" in gone.stderr
+
+
+def test_the_limits_of_an_adapter_are_listed_where_it_has_any(monkeypatch, capsys):
+    limited = AdapterSpec(
+        name="limited",
+        summary="a stranger's",
+        adapter="flowcraft.memory:MemoryAdapter",
+        settings="flowcraft.memory.spec:MemorySettings",
+        capabilities=Capabilities(
+            longest_delay_seconds=900.0,
+            longest_unacknowledged_seconds=1800.0,
+            largest_value_bytes=409_600,
+        ),
+    )
+    made = Adapters([])
+    made.specs = {"limited": limited}
+    monkeypatch.setattr(backend, "Adapters", lambda: made)
+    list_adapters(as_json=False)
+    assert capsys.readouterr().out == (
+        "limited  a stranger's\n"
+        "  needs a server, durable, many processes, keeps dead letters, events within 1 s, "
+        "delays up to 900 s, longer ones by timers, messages held up to 1800 s, then timers, "
+        "values up to 409,600 bytes\n"
+    )

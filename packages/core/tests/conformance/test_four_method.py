@@ -6,14 +6,17 @@ import pytest
 
 from flowcraft.testing import (
     BatchScenarios,
+    ContextContract,
     CoordinationContract,
     EdgeScenarios,
     ExpressionScenarios,
     FallbackScenarios,
     Harness,
     InputScenarios,
+    JobsContract,
     JoinScenarios,
     LoopScenarios,
+    QueueContract,
     RetriedSubflowScenarios,
     RetriedWaitScenarios,
     RetryScenarios,
@@ -32,6 +35,18 @@ def harness() -> Harness:
 
 
 class TestCoordination(CoordinationContract):
+    pass
+
+
+class TestContext(ContextContract):
+    pass
+
+
+class TestJobs(JobsContract):
+    pass
+
+
+class TestQueue(QueueContract):
     pass
 
 

@@ -8,14 +8,17 @@ import pytest
 
 from flowcraft.testing import (
     BatchScenarios,
+    ContextContract,
     CoordinationContract,
     EdgeScenarios,
     ExpressionScenarios,
     FallbackScenarios,
     Harness,
     InputScenarios,
+    JobsContract,
     JoinScenarios,
     LoopScenarios,
+    QueueContract,
     RetriedSubflowScenarios,
     RetriedWaitScenarios,
     RetryScenarios,
@@ -34,6 +37,18 @@ def harness(tmp_path: Path) -> Harness:
 
 
 class TestCoordination(CoordinationContract):
+    pass
+
+
+class TestContext(ContextContract):
+    pass
+
+
+class TestJobs(JobsContract):
+    pass
+
+
+class TestQueue(QueueContract):
     pass
 
 

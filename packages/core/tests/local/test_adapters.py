@@ -15,7 +15,10 @@ from flowcraft.errors import SettingsError, UnknownAdapterError
 from flowcraft.memory import MemoryAdapter
 from flowcraft.memory.spec import MemorySettings
 from flowcraft.nodes import NodeRegistry
+from flowcraft.ports.queue import JobQueue
+from flowcraft.ports.store import RunStore
 from flowcraft.sqlite import SqliteAdapter, SqliteSettings
+from tests.four_method.adapter import FourMethodAdapter, ToyServer
 
 MINE = AdapterSpec(
     name="mine",
@@ -116,6 +119,35 @@ async def test_a_spec_makes_its_adapter() -> None:
     assert made.ports.queue.lease_seconds == 7.0
     assert made.parts.largest_value == 100
     assert isinstance(find_adapter("sqlite").create(options(), SqliteSettings()), SqliteAdapter)
+
+
+async def test_what_an_adapter_declares_is_true_of_one_with_the_default_settings() -> None:
+    for name, settings in (("memory", MemorySettings()), ("sqlite", SqliteSettings())):
+        spec = find_adapter(name)
+        made = spec.create(options(), settings)
+        queue, declared = made.ports.queue, spec.capabilities
+        assert declared.longest_delay_seconds == queue.longest_delay_seconds
+        assert declared.longest_unacknowledged_seconds == queue.longest_unacknowledged_seconds
+        assert declared.largest_value_bytes == made.parts.largest_value
+        assert declared.is_push == (made.native_ports() is None)
+        overrides = type(made.ports.store).journal is not RunStore.journal
+        assert declared.keeps_journal == overrides
+        overrides = type(queue).dead_letters is not JobQueue.dead_letters
+        assert declared.keeps_dead_letters == overrides
+
+
+async def test_what_is_declared_by_default_is_true_of_the_four_methods_alone() -> None:
+    declared = MINE.capabilities
+    made = FourMethodAdapter(options(), ToyServer())
+    assert declared.longest_delay_seconds == made.ports.queue.longest_delay_seconds
+    unacknowledged = made.ports.queue.longest_unacknowledged_seconds
+    assert declared.longest_unacknowledged_seconds == unacknowledged
+    assert declared.largest_value_bytes == made.parts.largest_value
+    assert declared.is_push
+    assert declared.keeps_journal == (await made.ports.store.journal("r", "", 1) is not None)
+    letters = await made.ports.queue.dead_letters(1)
+    assert declared.keeps_dead_letters == (letters is not None)
+    assert declared.fences_late_workers == (not await made.diagnose())
 
 
 def test_settings_of_the_memory_adapter_are_checked() -> None:

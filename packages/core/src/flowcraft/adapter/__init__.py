@@ -23,6 +23,7 @@ holding         leases, heartbeats
 deliveries      counts those that may have followed a death
 solo            lets one that did run alone
 ports, batcher  batched calls to the backend
+formats         what a worker leaves to newer ones
 dead_letters    those of a queue that has no place for them
 contract_*      the ports of an adapter that has only the four methods
 finding         what `doctor` finds

@@ -13,7 +13,7 @@ from flowcraft.adapter.parts import Parts
 from flowcraft.engine.activation import RUN, WAITS, item_scope
 from flowcraft.engine.cells import CHILD, INPUT, PAYLOAD, RECORD
 from flowcraft.engine.consequences import Arrival, Cell
-from flowcraft.engine.record import Record, decode_record, encode_record
+from flowcraft.engine.record import Record
 from flowcraft.execution.adoption import adopt, first_context, is_listed_as_wait, keys_along
 from flowcraft.execution.move import Move
 from flowcraft.execution.performing import HandBackError, RunOverError
@@ -87,7 +87,7 @@ class Adopter:
         if before is None or data is None:
             return None
         now = self._parts.clock.now()
-        adopted = adopt(move, decode_record(data), before.loaded.context, at=now)
+        adopted = adopt(move, self._parts.ports.formats.decode(data), before.loaded.context, at=now)
         if adopted is None:
             return None
         record, writes = adopted
@@ -102,7 +102,7 @@ class Adopter:
                 return None
         elif is_listed_as_wait(move):
             await self._propagate(move, arrivals=(Arrival(WAITS, move.key, True, 0),))
-        guard = Cell(move.key, RECORD, encode_record(record))
+        guard = Cell(move.key, RECORD, self._parts.ports.formats.encode(record))
         return record, Commit(move.run.run_id, guard, context=writes)
 
     async def _copy_items(self, run_id: str, move: Move, count: int) -> bool:

@@ -22,6 +22,7 @@ from flowcraft.adapter.contract_queue import ContractQueue
 from flowcraft.adapter.contract_store import WINDOWS, ContractStore
 from flowcraft.adapter.dead_letters import DeadLetters
 from flowcraft.adapter.finding import Finding
+from flowcraft.adapter.formats import Formats
 from flowcraft.adapter.options import AdapterOptions
 from flowcraft.adapter.parts import Parts
 from flowcraft.adapter.ports import Fused, Ports
@@ -41,7 +42,11 @@ JobHandler = Callable[[JobPayload], Awaitable[None]]
 
 
 class NativePorts(NamedTuple):
-    """A backend's own run store and queue, and its fused transition if it has one."""
+    """A backend's own run store and queue, and its fused transition if it has one.
+
+    Attributes:
+        largest_value: The largest value in bytes with the settings in use; None for no limit.
+    """
 
     store: RunStore
     queue: JobQueue
@@ -62,7 +67,8 @@ class BaseDistributedAdapter(ABC):
             self._is_push = True
         else:
             self._is_push = False
-        self.ports = Ports(native.store, native.queue, native.fused)
+        formats = Formats(options.runtime_options.format)
+        self.ports = Ports(native.store, native.queue, native.fused, formats)
         self.parts = Parts(options.runtime_options, self.ports, largest_value=native.largest_value)
         self.parts.runs = self.runs = Runs(self.parts, self.publish_final_result)
         self.parts.retries_in_process = self.should_retry_in_process
@@ -162,6 +168,7 @@ class BaseDistributedAdapter(ABC):
         self._loops.start()
 
     async def _job_starts(self, job: JobPayload) -> None:
+        self.ports.formats.check_job(job)
         await self.on_job_start(job.run_id, job.blueprint_id, job.node_id)
 
     async def _process(self, handle: Callable[[Delivery], Awaitable[None]]) -> None:

@@ -12,7 +12,7 @@ from flowcraft.adapter.contract_cells import ContractCells
 from flowcraft.engine.cells import RECORD
 from flowcraft.engine.record import ErrorInfo
 from flowcraft.ports.contract import CoordinationStore
-from flowcraft.status import FinalStatus, RunHeader
+from flowcraft.status import FinalStatus, RunHeader, decode_header, encode_header
 
 
 class Ending(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -45,7 +45,7 @@ class ContractHeaders:
         text = await self._keys.get(self._key("run", run_id))
         if text is None:
             return None
-        header = msgspec.json.decode(text, type=RunHeader)
+        header = decode_header(text)
         ended = await self._keys.get(self._key("end", run_id))
         if ended is None:
             return header
@@ -63,7 +63,7 @@ class ContractHeaders:
 
     async def put(self, header: RunHeader) -> None:
         """Write a header, if there is none of its run."""
-        text = msgspec.json.encode(header).decode()
+        text = encode_header(header).decode()
         await self._keys.set_if_not_exist(self._key("run", header.run_id), text, None)
 
     async def end(self, run_id: str, ending: Ending) -> bool:

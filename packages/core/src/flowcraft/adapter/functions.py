@@ -75,7 +75,7 @@ class Functions:
         # Before the delivery is counted: while it waits for a process, no code begins.
         async with parts.options.processes.room() as run_in_process:
             # That may have taken longer than the run.
-            (header,) = await parts.ports.store.headers([move.run.run_id])
+            (header,) = await parts.ports.headers([move.run.run_id])
             if header is None or header.is_over:
                 raise RunOverError
             return await self._counted(move, implementation, run_in_process)

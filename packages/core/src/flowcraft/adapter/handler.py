@@ -12,7 +12,7 @@ from flowcraft.engine.activation import Activation, parse_activation
 from flowcraft.engine.cells import RECORD
 from flowcraft.engine.names import is_slot
 from flowcraft.engine.program import Program
-from flowcraft.engine.record import ErrorInfo, decode_record
+from flowcraft.engine.record import ErrorInfo
 from flowcraft.errors import (
     BackendError,
     BlueprintError,
@@ -63,11 +63,13 @@ class Handler:
 
         Raises:
             BackendUnavailableError: Nothing was lost; the message must come back.
+            NewerFormatError: It is left to a newer worker, and must come back as well.
         """
         try:
             job = decode_job(delivery.body)
         except MalformedMessageError as error:
             return await self._bury(delivery, str(error))
+        self._parts.ports.formats.check_job(job)
         activation = Activation(job.node_id, job.scope)
         if delivery.is_redelivered:
             what = {"run": job.run_id, "node": job.node_id, "scope": job.scope}
@@ -120,7 +122,7 @@ class Handler:
                 raise ValueError(f"the blueprint has no activation {activation.key!r}")
             loaded = await parts.ports.load(self._load(program, job.run_id, activation))
         header = loaded.header
-        return Found(RunView.of(header, program), loaded) if header is not None else None
+        return Found(parts.run_of(header, program), loaded) if header is not None else None
 
     @staticmethod
     def _load(program: Program, run_id: str, activation: Activation) -> Load:
@@ -163,7 +165,7 @@ class Handler:
 
     async def _repeat(self, run: RunView, activation: Activation, data: bytes) -> Answer:
         """The message came back: draw the consequences of its record again."""
-        record = decode_record(data)
+        record = self._parts.ports.formats.decode(data)
         followed = await self._parts.walker.repeat(
             run, [(activation, record)], via=activation.key, token=self._parts.token()
         )

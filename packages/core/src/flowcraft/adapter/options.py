@@ -7,6 +7,7 @@ from typing import Any
 
 from flowcraft.clock import Clock, SystemClock
 from flowcraft.expressions import Expressions
+from flowcraft.format import FORMAT
 from flowcraft.nodes import NodeRegistry, ProcessPool, RunInThread
 from flowcraft.ports.contract import CoordinationStore
 
@@ -32,6 +33,8 @@ class RuntimeOptions:
         retention_seconds: How long a run is kept after its end; None keeps it for ever.
         blocked_loop_seconds: How long a blocked event loop keeps its leases.
         poll_seconds: How often an idle worker asks a queue that cannot wake it.
+        prefix: Begins all keys, so that several applications can share one server.
+        format: What this worker writes, and the newest that it reads; see `flowcraft.format`.
     """
 
     registry: NodeRegistry
@@ -51,6 +54,7 @@ class RuntimeOptions:
     blocked_loop_seconds: float = 300.0
     poll_seconds: float = 1.0
     prefix: str = "flowcraft"
+    format: int = FORMAT
 
 
 @dataclass(frozen=True, kw_only=True)

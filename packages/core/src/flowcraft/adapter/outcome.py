@@ -16,7 +16,7 @@ from flowcraft.clock import Clock
 from flowcraft.engine import attempts
 from flowcraft.engine.cells import FAILED, RECORD
 from flowcraft.engine.consequences import Cell
-from flowcraft.engine.record import NULL, ErrorInfo, Record, encode_record
+from flowcraft.engine.record import NULL, ErrorInfo, Record
 from flowcraft.engine.routing import route
 from flowcraft.errors import FlowcraftError, RetryAfter
 from flowcraft.execution.evaluation import (
@@ -134,7 +134,7 @@ class Outcomes:
             raise FatalError(error_info(move, error)) from error
 
     def _commit(self, move: Move, record: Record) -> Commit:
-        guard = Cell(move.key, RECORD, encode_record(record))
+        guard = Cell(move.key, RECORD, self._ports.formats.encode(record))
         return Commit(move.run.run_id, guard, context=move.writes)
 
     # -- failure
@@ -145,7 +145,7 @@ class Outcomes:
             outcome="failed", attempt=move.attempt, via=move.via, token=move.token,
             winner=_winner(move), error=error, at=self._clock.now(),
         )  # fmt: skip
-        guard = Cell(move.key, RECORD, encode_record(record))
+        guard = Cell(move.key, RECORD, self._ports.formats.encode(record))
         return record, Commit(move.run.run_id, guard, ends=("failed", error))
 
     def passed_over(self, move: Move, error: ErrorInfo, items: int) -> tuple[Record, Commit]:
@@ -154,7 +154,7 @@ class Outcomes:
             outcome="failed", attempt=move.attempt, via=move.via, token=move.token,
             error=error, items=items, at=self._clock.now(),
         )  # fmt: skip
-        guard = Cell(move.key, RECORD, encode_record(record))
+        guard = Cell(move.key, RECORD, self._ports.formats.encode(record))
         return record, Commit(move.run.run_id, guard, context=passed_over(move.key, error))
 
     def caught(self, move: Move, error: ErrorInfo, input_: bytes) -> tuple[Record, Commit]:
@@ -163,7 +163,7 @@ class Outcomes:
             outcome="caught", attempt=move.attempt, via=move.via, token=move.token,
             winner=_winner(move), error=error, input=Raw(input_), at=self._clock.now(),
         )  # fmt: skip
-        guard = Cell(move.key, RECORD, encode_record(record))
+        guard = Cell(move.key, RECORD, self._ports.formats.encode(record))
         note = {CATCH_ERROR: msgspec.json.encode(msgspec.to_builtins(error))}
         return record, Commit(move.run.run_id, guard, context=note)
 

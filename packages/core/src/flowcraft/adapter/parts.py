@@ -19,12 +19,14 @@ from flowcraft.blueprint.model import Node
 from flowcraft.clock import Clock
 from flowcraft.engine.cells import MISSING, RECORD
 from flowcraft.engine.consequences import Arrival, Cell
+from flowcraft.engine.program import Program
 from flowcraft.execution.move import Move, RunView
 from flowcraft.execution.performing import BeatenError, RunOverError
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Outgoing
 from flowcraft.ports.store import Commit, Propagation, Timer
 from flowcraft.ports.transition import job_for
+from flowcraft.status import RunHeader
 
 if TYPE_CHECKING:
     from flowcraft.adapter.runs import Runs
@@ -61,10 +63,14 @@ class Parts:
 
     async def view(self, run_id: str) -> RunView | None:
         """A run with its program; None if it is gone."""
-        (header,) = await self.ports.store.headers([run_id])
+        (header,) = await self.ports.headers([run_id])
         if header is None:
             return None
-        return RunView.of(header, await self.programs.get(header.blueprint_hash))
+        return self.run_of(header, await self.programs.get(header.blueprint_hash))
+
+    def run_of(self, header: RunHeader, program: Program) -> RunView:
+        """A run as this worker holds it."""
+        return RunView.of(header, program, writes=self.options.format)
 
     async def write_down(self, move: Move) -> None:
         """Store the value that the worker has in its hand, so that another one can go on."""
@@ -139,9 +145,7 @@ class Parts:
 
 def timer_job(job: JobPayload) -> JobPayload:
     """The same job as a timer sends it: its deliveries are counted."""
-    return JobPayload(
-        job.run_id, job.blueprint_id, job.node_id, job.scope, job.blueprint_hash, "timer"
-    )
+    return msgspec.structs.replace(job, origin="timer")
 
 
 def timer_name(job: JobPayload) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from flowcraft.adapter.batcher import Batcher
+from flowcraft.adapter.formats import Formats
 from flowcraft.engine.activation import END, is_lanes_key
 from flowcraft.engine.cells import RECORD
 from flowcraft.engine.consequences import Arrival, decide
@@ -46,12 +47,18 @@ class Fused(Protocol):
 
 
 class Ports:
-    """Batched access to a run store and a queue."""
+    """Batched access to a run store and a queue, to what this worker can read.
 
-    def __init__(self, store: RunStore, queue: JobQueue, fused: Fused | None = None) -> None:
+    Every read of a header here raises `NewerFormatError` where a newer worker wrote it.
+    """
+
+    def __init__(
+        self, store: RunStore, queue: JobQueue, fused: Fused | None, formats: Formats
+    ) -> None:
         self.store = store
         self.queue = queue
-        self.load: Batcher[Load, Loaded] = Batcher(store.load)
+        self.formats = formats
+        self._load: Batcher[Load, Loaded] = Batcher(store.load)
         self.commit: Batcher[Commit, CommitResult] = Batcher(store.commit)
         self.propagate: Batcher[Propagation, tuple[Arrived, ...] | None] = Batcher(store.propagate)
         self.finish: Batcher[End, RunHeader | None] = Batcher(store.finish)
@@ -63,6 +70,19 @@ class Ports:
         self.begin: Batcher[Beginning, RunHeader] | None = (
             Batcher(fused.begin) if fused is not None else None
         )
+
+    async def load(self, wanted: Load) -> Loaded:
+        """Read a run's header, and what moving an activation needs."""
+        loaded = await self._load(wanted)
+        self.formats.check(loaded.header)
+        return loaded
+
+    async def headers(self, run_ids: Sequence[str]) -> Sequence[RunHeader | None]:
+        """Read what runs say of themselves."""
+        found = await self.store.headers(run_ids)
+        for header in found:
+            self.formats.check(header)
+        return found
 
     async def transition(self, wanted: Transition) -> TransitionResult:
         """Do one step of a run."""

@@ -23,7 +23,6 @@ from flowcraft.engine.names import (
 from flowcraft.engine.record import (
     GatherReference,
     Record,
-    decode_record,
     decode_reference,
     output_value,
 )
@@ -65,7 +64,9 @@ class Reader:
             page = range(first, min(first + PAGE, reference.items))
             keys = [scatter.node + item_scope(scatter.scope, index) for index in page]
             records = await self._ports.read_records(run_id, keys)
-            found = [decode_record(records[key]) if key in records else None for key in keys]
+            found = [
+                self._ports.formats.decode(records[key]) if key in records else None for key in keys
+            ]
             yield [
                 bytes(record.output)
                 if record is not None and record.outcome == "completed"
@@ -161,7 +162,7 @@ class Reader:
     async def output_of(self, run: RunView, activation: Activation, data: bytes | None) -> bytes:
         """The stored output of a recorded activation; its stand-in's where it failed."""
         while data is not None:
-            record: Record = decode_record(data)
+            record: Record = self._ports.formats.decode(data)
             if record.outcome == "completed":
                 return output_value(record)
             if record.outcome != "caught":
@@ -189,7 +190,7 @@ class Reader:
         data = loaded.peeked.get((activation.key, RECORD)) if loaded is not None else None
         if data is None:
             data = await self.peek(run.run_id, activation.key, RECORD)
-        ran = data is not None and decode_record(data).outcome != "skipped"
+        ran = data is not None and self._ports.formats.decode(data).outcome != "skipped"
         return ran, await self.output_of(run, activation, data)
 
     async def recorded_output(self, run: RunView, activation: Activation) -> bytes:
@@ -213,7 +214,7 @@ class Reader:
             raise RunError(f"node {activation.node!r} has no scope {activation.scope!r}")
         while found is not None:
             data = await self.peek(run.run_id, found.key, RECORD)
-            record = decode_record(data) if data is not None else None
+            record = self._ports.formats.decode(data) if data is not None else None
             if record is None:
                 break
             if record.outcome == "caught":
@@ -240,4 +241,4 @@ class Reader:
         data = move.loaded.peeked.get((key, RECORD)) or await self.peek(
             move.run.run_id, key, RECORD
         )
-        return decode_record(data).items or 0 if data is not None else 0
+        return self._ports.formats.decode(data).items or 0 if data is not None else 0

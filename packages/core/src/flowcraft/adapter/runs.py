@@ -54,14 +54,16 @@ class Runs:
             ValueNotStorableError: The payload is not strict JSON.
         """
         ports = self._parts.ports
-        run = RunView.of(header, program)
+        run = self._parts.run_of(header, program)
         jobs = [Outgoing(job_for(run.job, start)) for start in program.plan.starts]
         left = 0.0
         if header.deadline_at is not None:
             left = max(0.0, header.deadline_at - header.created_at)
             jobs.append(Outgoing(run.job, left))
         if ports.begin is not None and left <= ports.queue.longest_delay_seconds:
-            return await ports.begin(Beginning(self._new_run(header, payload), jobs))
+            standing = await ports.begin(Beginning(self._new_run(header, payload), jobs))
+            ports.formats.check(standing)
+            return standing
         standing = await self.create(header, payload)
         if standing.fingerprint == header.fingerprint:
             await self.start(header.run_id)
@@ -76,6 +78,7 @@ class Runs:
 
     async def _create(self, new: NewRun) -> RunHeader:
         (standing,) = await self._parts.ports.store.create([new])
+        self._parts.ports.formats.check(standing)
         return standing
 
     async def create_child(
@@ -110,6 +113,7 @@ class Runs:
             created_at=now,
             deadline_at=deadline_at(program.blueprint.metadata, now, None),
             parent=reference,
+            format=self._parts.options.format,
         )
         if before is not None:
             await self.cancel(before)  # its parent is over, and what it holds must not change
@@ -128,7 +132,7 @@ class Runs:
             RunError: It has not ended, or is a child; or the new id belongs to another run.
             UnknownBlueprintError: The store does not hold its blueprint.
         """
-        (old,) = await self._parts.ports.store.headers([run_id])
+        (old,) = await self._parts.ports.headers([run_id])
         if old is None:
             raise UnknownRunError(f"no run {run_id!r}. It was never submitted here, or was purged")
         check_retry(run_id, old.parent, is_over=old.is_over)
@@ -142,6 +146,7 @@ class Runs:
             created_at=now,
             deadline_at=deadline_at(program.blueprint.metadata, now, None),
             fingerprint=old.fingerprint,
+            format=self._parts.options.format,
         )
         new = await going_on(self._parts, header, run_id)
         if new is None:
@@ -157,9 +162,7 @@ class Runs:
         Raises:
             UnknownRunError: It has not started one.
         """
-        headers = await self._parts.ports.store.headers(
-            await self._parts.ports.store.children(run_id)
-        )
+        headers = await self._parts.ports.headers(await self._parts.ports.store.children(run_id))
         mine = [
             header
             for header in headers
@@ -198,6 +201,7 @@ class Runs:
 
     async def cancel(self, run_id: str) -> Status | None:
         """Cancel a run that is not over; the status that then stands, None if it is gone."""
+        await self._parts.ports.headers([run_id])  # a newer run is not ours to end
         now = self._parts.clock.now()
         header = await self._parts.ports.finish(End(run_id, "cancelled", None, now))
         if header is None:
@@ -216,7 +220,7 @@ class Runs:
             RunError: The run is a child; purge its root.
         """
         store = self._parts.ports.store
-        (header,) = await store.headers([run_id])
+        (header,) = await self._parts.ports.headers([run_id])
         if header is None or not header.is_over:
             return False
         if header.parent is not None:
@@ -249,12 +253,12 @@ class Runs:
         Whoever meets an ended run that was not announced does this again, which is harmless.
         """
         store = self._parts.ports.store
-        (header,) = await store.headers([run_id])
+        (header,) = await self._parts.ports.headers([run_id])
         if header is None or not header.is_over or header.is_announced:
             return
         above: RunHeader | None = None
         if header.parent is not None:
-            (above,) = await store.headers([header.parent.run_id])
+            (above,) = await self._parts.ports.headers([header.parent.run_id])
             if above is None:
                 await self._discard(run_id)
                 return
@@ -288,7 +292,7 @@ class Runs:
         """
         ports = self._parts.ports
         if header is None:
-            (header,) = await ports.store.headers([run_id])
+            (header,) = await ports.headers([run_id])
         if header is None:
             raise UnknownRunError(f"no run {run_id!r}")
         status: FinalStatus = header.status if header.is_over else "failed"  # type: ignore[assignment]
@@ -296,7 +300,7 @@ class Runs:
         peeks: tuple[tuple[str, str], ...] = ()
         if status == "completed":
             # Only here: a run may have failed because its blueprint cannot be read.
-            run = RunView.of(header, await self._parts.programs.get(header.blueprint_hash))
+            run = self._parts.run_of(header, await self._parts.programs.get(header.blueprint_hash))
             peeks = tuple((sink, RECORD) for sink in run.program.plan.sinks)
         loaded = await ports.load(Load(run_id, "", peeks, context=None))
         if loaded.header is None:

@@ -115,11 +115,11 @@ class Suspensions:
             await parts.write_down(move)
             data = await self._parts.note(move, f"{CHILD}{move.attempt}", note)
         child_note = msgspec.json.decode(data, type=ChildNote)
-        (child,) = await parts.ports.store.headers([child_note.run_id])
+        (child,) = await parts.ports.headers([child_note.run_id])
         if child is None:
             child = await self._create(move, child_note.run_id)
         if not child.is_over:
-            (parent,) = await parts.ports.store.headers([move.run.run_id])
+            (parent,) = await parts.ports.headers([move.run.run_id])
             if parent is None or parent.is_over:
                 await self._runs.cancel(child_note.run_id)
                 raise RunOverError

@@ -11,8 +11,9 @@ import logging
 
 import msgspec
 
+from flowcraft.adapter.formats import HandBack
 from flowcraft.adapter.parts import Parts
-from flowcraft.errors import BackendError
+from flowcraft.errors import BackendError, NewerFormatError
 from flowcraft.execution.move import RunView
 from flowcraft.ports.contract import CoordinationStore
 from flowcraft.ports.queue import Outgoing
@@ -39,6 +40,7 @@ class Sweeper:
         self._parts = parts
         self._coordination = coordination
         self._interval = parts.options.sweep_interval_seconds
+        self._newer = HandBack(parts.clock)
 
     async def _leads(self, what: str, seconds: float) -> bool:
         """Whether this worker is the one that does it this time."""
@@ -61,6 +63,8 @@ class Sweeper:
         for found in stalled:
             try:
                 await self._look_at(found, is_backlog=bool(depth))
+            except NewerFormatError as error:
+                self._newer.tell(error)
             except BackendError:
                 raise
             except Exception:
@@ -77,6 +81,8 @@ class Sweeper:
         for run_id in await store.expired(now - retention, PURGED_PER_SWEEP):
             try:
                 await self._parts.runs.purge(run_id)
+            except NewerFormatError as error:
+                self._newer.tell(error)
             except BackendError:
                 raise
             except Exception:
@@ -85,7 +91,13 @@ class Sweeper:
     async def _look_at(self, found: Stalled, *, is_backlog: bool) -> None:
         parts = self._parts
         back_off = min(self._interval * 2.0 ** min(found.sweeps, 12), LONGEST_BACK_OFF_SECONDS)
-        (header,) = await parts.ports.store.headers([found.run_id])
+        try:
+            (header,) = await parts.ports.headers([found.run_id])
+        except NewerFormatError:
+            # Soon again, for whoever sweeps then; meanwhile it keeps no older run from its turn.
+            soon = parts.clock.now() + self._interval
+            await parts.ports.store.swept({found.run_id: soon})
+            raise
         until = parts.clock.now() + back_off
         if header is not None and header.deadline_at is not None:
             until = min(until, max(header.deadline_at, parts.clock.now()))
@@ -100,7 +112,7 @@ class Sweeper:
             return
         if early > 0:
             return
-        run = RunView.of(header, await parts.programs.get(header.blueprint_hash))
+        run = parts.run_of(header, await parts.programs.get(header.blueprint_hash))
         if await self._is_orphan(run) or await parts.runs.end_if_late(run.header):
             await parts.runs.announce(found.run_id)
         elif not is_backlog or found.sweeps % SWEEPS_A_ROUND == PATIENT_SWEEPS:
@@ -111,7 +123,7 @@ class Sweeper:
         parent = run.header.parent
         if parent is None:
             return False
-        (above,) = await self._parts.ports.store.headers([parent.run_id])
+        (above,) = await self._parts.ports.headers([parent.run_id])
         if above is not None and not above.is_over:
             return False
         await self._parts.runs.cancel(run.run_id)
@@ -140,7 +152,9 @@ class Sweeper:
         parts = self._parts
         if not await self._leads("timers", parts.options.poll_seconds * 0.9):
             return 0
-        due = await parts.ports.store.due_timers(parts.clock.now(), TIMERS_PER_ROUND)
+        found = await parts.ports.store.due_timers(parts.clock.now(), TIMERS_PER_ROUND)
+        # What a newer worker set is sent by one: this one may not know all that its job says.
+        due = [timer for timer in found if timer.job.format <= parts.options.format]
         if due:
             await parts.ports.queue.send([Outgoing(timer.job) for timer in due])
             await parts.ports.store.clear_timers(due)

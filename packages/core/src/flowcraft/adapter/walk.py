@@ -27,7 +27,7 @@ from flowcraft.engine.consequences import (
     end_is_reached,
     lanes_arrival,
 )
-from flowcraft.engine.record import Record, decode_record, encode_record
+from flowcraft.engine.record import Record
 from flowcraft.engine.routing import skip_record
 from flowcraft.execution.move import RunView
 from flowcraft.ports.queue import Delivery
@@ -107,7 +107,9 @@ class Walker:
         starts = run.program.plan.starts
         records = await self._ports.read_records(run.run_id, starts)
         steps = [
-            Step(Activation(start), decode_record(records[start]), None, is_repeat=True)
+            Step(
+                Activation(start), self._ports.formats.decode(records[start]), None, is_repeat=True
+            )
             for start in starts
             if start in records
         ]
@@ -147,7 +149,7 @@ class Walker:
             if result.commit is not None and not result.commit.is_won:
                 if result.commit.existing is None:
                     return Followed(is_over=True)
-                existing = decode_record(result.commit.existing)
+                existing = self._ports.formats.decode(result.commit.existing)
                 if existing.token == step.record.token or (not first and through(existing)):
                     steps.append(Step(step.activation, existing, None, is_repeat=True))
                     first, hold = False, 0
@@ -169,14 +171,15 @@ class Walker:
                         return Followed(is_over=True)
                     pending += [*more.held, *more.skips]
                 elif target.record is not None:
-                    record = decode_record(target.record)
+                    record = self._ports.formats.decode(target.record)
                     if through(record):
                         steps.append(Step(activation, record, None, is_repeat=True))
                 elif target.decision == "skip":
                     record = skip_record(
                         run.program.plan, activation, via=via, token=token, at=self._now()
                     )
-                    commit = record_commit(run.run_id, activation, record)
+                    encoded = self._ports.formats.encode(record)
+                    commit = Commit(run.run_id, Cell(activation.key, RECORD, encoded))
                     steps.append(Step(activation, record, commit, is_repeat=False))
                 elif ready is not None:
                     ready.append(activation.key)
@@ -210,8 +213,3 @@ class Walker:
             if header is None or header.is_over:
                 return True
             # An iteration began since: what the end waits for is to be compared again.
-
-
-def record_commit(run_id: str, activation: Activation, record: Record) -> Commit:
-    """The commit of a record that writes nothing else."""
-    return Commit(run_id, Cell(activation.key, RECORD, encode_record(record)))

@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from flowcraft.adapter.formats import HandBack
 from flowcraft.adapter.handler import Handler, OnMove
 from flowcraft.adapter.holding import Holding, Holdings, beat_for_ever
 from flowcraft.adapter.parts import Parts
 from flowcraft.adapter.sweeper import Sweeper
 from flowcraft.adapter.watchdog import Connect, Watchdog
 from flowcraft.clock import SystemClock
-from flowcraft.errors import BackendError
+from flowcraft.errors import BackendError, NewerFormatError
 from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.queue import Delivery
 
@@ -40,6 +41,7 @@ class WorkerLoops:
         self._parts = parts
         self._sweeper = sweeper
         self._handler = Handler(parts)
+        self._newer = HandBack(parts.clock)
         self._process_jobs = process_jobs
         self._on_job_start = on_job_start
         self.holdings = Holdings(parts)
@@ -134,10 +136,14 @@ class WorkerLoops:
 
         Raises:
             RedeliverError: The message must come back.
+            NewerFormatError: It must, and is left to a newer worker.
         """
         holding = self.holdings.add(delivery)
         try:
             answer = await self._handler.handle(delivery, self._moves(holding))
+        except NewerFormatError as error:
+            self._newer.tell(error)
+            raise
         finally:
             self.holdings.drop(holding)
         if answer == "keep":
@@ -163,6 +169,9 @@ class WorkerLoops:
             answer = await self._handler.handle(holding.delivery, self._moves(holding))
             if answer == "ack" or (answer == "acked" and holding.timer is not None):
                 await self.holdings.answer(holding)
+        except NewerFormatError as error:
+            delay = self._newer.delay_seconds(holding.delivery.body, error)
+            await self._give_back(holding, delay)
         except BackendError as error:
             logger.warning("handed back", extra={"error": str(error)})
             await self._give_back(holding, RETRY_SECONDS)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import msgspec
 
 from flowcraft.adapters import Adapters, AdapterSpec
 from flowcraft.app import Flowcraft
@@ -14,8 +17,9 @@ from flowcraft.ports.queue import DeadLetter
 _ABILITIES = {
     "is_durable": "durable",
     "is_shared": "many processes",
-    "needs_server": "needs a server",
     "fences_late_workers": "fences late workers",
+    "keeps_journal": "keeps the order of events",
+    "keeps_dead_letters": "keeps dead letters",
 }
 
 
@@ -44,13 +48,22 @@ def _why(error: Exception) -> str:
 
 
 def _abilities(spec: AdapterSpec) -> list[str]:
-    able = [text for name, text in _ABILITIES.items() if getattr(spec, name)]
-    return [*able, f"events within {spec.events_late_seconds:g} s"]
+    can = spec.capabilities
+    able = [text for name, text in _ABILITIES.items() if getattr(can, name)]
+    able.append(f"events within {can.events_late_seconds:g} s")
+    if math.isfinite(can.longest_delay_seconds):
+        able.append(f"delays up to {can.longest_delay_seconds:g} s, longer ones by timers")
+    if math.isfinite(can.longest_unacknowledged_seconds):
+        able.append(f"messages held up to {can.longest_unacknowledged_seconds:g} s, then timers")
+    if can.largest_value_bytes is not None:
+        able.append(f"values up to {can.largest_value_bytes:,} bytes")
+    return ["needs a server", *able] if spec.needs_server else able
 
 
 def _plain(spec: AdapterSpec) -> dict[str, Any]:
+    """What a program reads; a number that has no limit is null."""
     shown = {"name": spec.name, "aliases": spec.aliases, "summary": spec.summary}
-    return shown | {name: getattr(spec, name) for name in (*_ABILITIES, "events_late_seconds")}
+    return {**shown, "needs_server": spec.needs_server, **msgspec.structs.asdict(spec.capabilities)}
 
 
 async def set_up(app: Flowcraft, *, adapter: str | None, url: str | None) -> None:

@@ -138,12 +138,12 @@ def _blueprints(app: Flowcraft) -> Iterator[Finding]:
 
 def _abilities(choice: Choice) -> Iterator[Finding]:
     spec = choice.spec
-    if not spec.is_shared:
+    if not spec.capabilities.is_shared:
         yield Finding(
             "note", "adapter", f"{spec.name!r} keeps its runs in one process, and for its life",
             "Choose another one, such as --url sqlite:///flowcraft.db, to keep them",
         )  # fmt: skip
-    if not spec.fences_late_workers:
+    if not spec.capabilities.fences_late_workers:
         yield Finding(
             "note",
             "late workers",

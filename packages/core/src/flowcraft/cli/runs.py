@@ -37,7 +37,7 @@ def refuse_private(app: Flowcraft, *, adapter: str | None, url: str | None) -> N
         SettingsError: It is one.
     """
     spec, *_ = app.settings(adapter=adapter, url=url)
-    if not spec.is_shared:
+    if not spec.capabilities.is_shared:
         raise SettingsError(
             f"adapter {spec.name!r} keeps its runs in one process, which ends with this command. "
             "Choose another one, such as --url sqlite:///flowcraft.db"

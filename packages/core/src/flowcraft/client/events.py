@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.adapter.outcome import decode_failed
+from flowcraft.adapter.ports import Ports
 from flowcraft.client.waiting import (
     BACK_OFF,
     FIRST_LOOK_SECONDS,
@@ -25,7 +26,6 @@ from flowcraft.client.waiting import (
 from flowcraft.engine.activation import is_lanes_key, parse_activation
 from flowcraft.engine.cells import FAILED, RECORD
 from flowcraft.engine.consequences import Arrival, consequences, lanes_arrival
-from flowcraft.engine.record import decode_record
 from flowcraft.errors import UnknownRunError
 from flowcraft.events import AFTER_THE_END, RunEvent, ended, recorded
 from flowcraft.execution.move import RunView
@@ -60,6 +60,7 @@ async def run_events(
     Raises:
         UnknownRunError: No such run, or it was purged meanwhile.
         RunError: `after` is the cursor of no event.
+        NewerFormatError: A newer Flowcraft wrote some of it.
     """
     if after == AFTER_THE_END:
         await header_of(adapter, run_id)
@@ -94,19 +95,20 @@ class JournalReader:
     """Reads on in the order in which things were committed."""
 
     def __init__(self, adapter: BaseDistributedAdapter, run_id: str, after: str) -> None:
-        self._store = adapter.ports.store
+        self._ports = adapter.ports
         self._run_id = run_id
         self._after = after
 
     async def read(self) -> Found | None:
         """What came since; None if the store keeps no order."""
-        journal = await self._store.journal(self._run_id, self._after, PAGE)
+        journal = await self._ports.store.journal(self._run_id, self._after, PAGE)
         if journal is None:
             return None
         if journal.header is None:
             raise UnknownRunError(no_run(self._run_id))
+        self._ports.formats.check(journal.header)
         events = [
-            _event(self._run_id, entry.key, entry.name, entry.value, entry.cursor)
+            _event(self._ports, self._run_id, entry.key, entry.name, entry.value, entry.cursor)
             for entry in journal.entries
         ]
         if events:
@@ -119,6 +121,7 @@ class RecordReader:
 
     def __init__(self, adapter: BaseDistributedAdapter, run_id: str) -> None:
         self._adapter = adapter
+        self._ports = adapter.ports
         self._run_id = run_id
         self._seen: set[str] = set()
         self._open: dict[str, Arrival | None] = {}
@@ -135,7 +138,7 @@ class RecordReader:
         pending = list(self._open)
         while pending:
             page, pending = pending[:PAGE], pending[PAGE:]
-            found = await self._adapter.ports.store.load([Load(self._run_id, key) for key in page])
+            found = await self._ports.store.load([Load(self._run_id, key) for key in page])
             for key, loaded in zip(page, found, strict=True):
                 events += self._retries(key, loaded)
                 pending += self._lead_to(self._over(run, key, loaded, events))
@@ -155,7 +158,7 @@ class RecordReader:
         told = self._failures.get(key, 0)
         while (value := loaded.cells.get(f"{FAILED}{told + 1}")) is not None:
             told += 1
-            events.append(_event(self._run_id, key, f"{FAILED}{told}", value, ""))
+            events.append(_event(self._ports, self._run_id, key, f"{FAILED}{told}", value, ""))
             self._failures[key] = told
         return events
 
@@ -172,18 +175,18 @@ class RecordReader:
             value = loaded.cells.get(RECORD)
             if value is None:
                 return {}
-            events.append(_event(self._run_id, key, RECORD, value, ""))
-            record = decode_record(value)
+            events.append(_event(self._ports, self._run_id, key, RECORD, value, ""))
+            record = self._ports.formats.decode(value)
             arrivals = consequences(run.program, parse_activation(key), record).arrivals
         del self._open[key]
         self._failures.pop(key, None)
         return {arrival.target: arrival for arrival in arrivals}
 
 
-def _event(run_id: str, key: str, name: str, value: bytes, cursor: str) -> RunEvent:
+def _event(ports: Ports, run_id: str, key: str, name: str, value: bytes, cursor: str) -> RunEvent:
     """The event that a record or the note of a failed attempt is."""
     if name == RECORD:
-        return recorded(run_id, key, decode_record(value), cursor=cursor)
+        return recorded(run_id, key, ports.formats.decode(value), cursor=cursor)
     note = decode_failed(value)
     node, scope = parse_activation(key)
     return RunEvent(

@@ -24,7 +24,7 @@ from flowcraft.client.waiting import no_run
 from flowcraft.engine.activation import is_lanes_key, parse_activation
 from flowcraft.engine.cells import RECORD
 from flowcraft.engine.consequences import Arrival, consequences, lanes_arrival
-from flowcraft.engine.record import ErrorInfo, decode_record
+from flowcraft.engine.record import ErrorInfo
 from flowcraft.errors import UnknownRunError
 from flowcraft.execution.move import RunView
 from flowcraft.ports.store import Load
@@ -165,7 +165,7 @@ async def _standings(
             activation = parse_activation(key)
             data = loaded.cells.get(RECORD)
             if data is not None:
-                record = decode_record(data)
+                record = adapter.ports.formats.decode(data)
                 found.append(recorded(activation, record))
                 follow += consequences(run.program, activation, record).arrivals
             elif not header.is_over:

@@ -27,6 +27,7 @@ async def list_runs(
 
     Raises:
         RunError: The status is `waiting`, the limit is out of range, or `after` is none.
+        NewerFormatError: A newer Flowcraft wrote one of them.
     """
     if status == "waiting":
         raise RunError(
@@ -39,6 +40,8 @@ async def list_runs(
     found = await adapter.ports.store.list_runs(
         status=status, blueprint_id=blueprint_id, before=before, limit=limit + 1
     )
+    for header in found:
+        adapter.ports.formats.check(header)
     shown = found[:limit]
     has_more = len(found) > limit
     return RunPage(

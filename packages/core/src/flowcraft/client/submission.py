@@ -75,6 +75,7 @@ class Submitter:
                 program.blueprint.metadata, now + delay_seconds, deadline_seconds
             ),
             fingerprint=fingerprint(program, payload),
+            format=self._adapter.ports.formats.own,
         )
         await self._store(programs)
         standing = await self._adapter.runs.begin(header, payload, program)

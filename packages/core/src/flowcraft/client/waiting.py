@@ -69,8 +69,9 @@ async def header_of(adapter: BaseDistributedAdapter, run_id: str) -> RunHeader:
 
     Raises:
         UnknownRunError: No such run, or it was purged.
+        NewerFormatError: A newer Flowcraft wrote it.
     """
-    (header,) = await adapter.ports.store.headers([run_id])
+    (header,) = await adapter.ports.headers([run_id])
     if header is None:
         raise UnknownRunError(no_run(run_id))
     return header
@@ -148,7 +149,7 @@ async def _headers(adapter: BaseDistributedAdapter, run_ids: list[str]) -> list[
     found = []
     for first in range(0, len(run_ids), PAGE):
         page = run_ids[first : first + PAGE]
-        for run_id, header in zip(page, await adapter.ports.store.headers(page), strict=True):
+        for run_id, header in zip(page, await adapter.ports.headers(page), strict=True):
             if header is None:
                 raise UnknownRunError(no_run(run_id))
             found.append(header)

@@ -12,8 +12,8 @@ from typing import Literal
 import msgspec
 from msgspec import Raw
 
-RECORD_FORMAT = 1
-"""Raised when a worker of this version could no longer read what a newer one wrote."""
+from flowcraft.errors import NewerFormatError
+from flowcraft.format import FORMAT, format_of
 
 Outcome = Literal["completed", "skipped", "failed", "caught"]
 
@@ -48,6 +48,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
         items: How many items the batch has (scatter, its items, gather).
         gathered: Key of the scatter whose items' outputs are this gather's output.
         at: When it was made, in seconds since the epoch; 0 if nobody noted it.
+        format: See `flowcraft.format`.
     """
 
     outcome: Outcome
@@ -65,7 +66,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
     items: int | None = None
     gathered: str | None = None
     at: float = 0.0
-    format: int = RECORD_FORMAT
+    format: int = 1
 
 
 _encoder = msgspec.json.Encoder()
@@ -77,9 +78,31 @@ def encode_record(record: Record) -> bytes:
     return _encoder.encode(record)
 
 
-def decode_record(data: bytes) -> Record:
-    """Read a stored record."""
-    return _decoder.decode(data)
+def decode_record(data: bytes, *, reads: int = FORMAT) -> Record:
+    """Read a stored record.
+
+    Args:
+        data: The record.
+        reads: The newest format that may be read.
+
+    Raises:
+        NewerFormatError: Its format is newer.
+    """
+    try:
+        record = _decoder.decode(data)
+    except msgspec.DecodeError as error:
+        if format_of(data) > reads:
+            raise _newer(format_of(data)) from error
+        raise
+    if record.format > reads:
+        raise _newer(record.format)
+    return record
+
+
+def _newer(format_: int) -> NewerFormatError:
+    return NewerFormatError(
+        f"a record has format {format_}, of a newer Flowcraft. Upgrade this process"
+    )
 
 
 # A gather's output is never one stored value: what travels along its edges, and lies in

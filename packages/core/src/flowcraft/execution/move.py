@@ -11,6 +11,7 @@ from flowcraft.engine.activation import RUN, Activation, item_index, outer_scope
 from flowcraft.engine.cells import CLAIM, EARLY, FAILED, PAYLOAD, RECORD
 from flowcraft.engine.names import Candidate, input_candidates, output_place
 from flowcraft.engine.program import NodeProgram, Program
+from flowcraft.format import FORMAT
 from flowcraft.ports.contract import JobPayload, Origin
 from flowcraft.ports.store import Load, Loaded
 from flowcraft.status import RunHeader
@@ -28,9 +29,12 @@ class RunView:
     header: RunHeader
 
     @classmethod
-    def of(cls, header: RunHeader, program: Program) -> RunView:
-        """The view of a run whose header was just read."""
-        job = JobPayload(header.run_id, header.blueprint_id, "", "", header.blueprint_hash, "edge")
+    def of(cls, header: RunHeader, program: Program, *, writes: int = FORMAT) -> RunView:
+        """The view of a run whose header was just read; its jobs are written in that format."""
+        job = JobPayload(
+            header.run_id, header.blueprint_id, "", blueprint_hash=header.blueprint_hash,
+            format=writes,
+        )  # fmt: skip
         return cls(header.run_id, program, job, header)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from flowcraft.adapters import AdapterSettings, AdapterSpec
+from flowcraft.capabilities import Capabilities
 from flowcraft.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -21,10 +22,17 @@ SPEC = AdapterSpec(
     summary="one process, nothing kept: for tests, and to try things out",
     adapter="flowcraft.memory.spec:create",
     settings="flowcraft.memory.spec:MemorySettings",
-    is_durable=False,
-    is_shared=False,
+    capabilities=Capabilities(
+        is_durable=False,
+        is_shared=False,
+        is_push=False,
+        is_ordered=True,
+        longest_delay_seconds=float("inf"),
+        keeps_journal=True,
+        fences_late_workers=True,
+        events_late_seconds=0.5,
+    ),
     needs_server=False,
-    events_late_seconds=0.5,
 )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from flowcraft.errors import MalformedMessageError
+from flowcraft.format import FORMAT, format_of
 
 Origin = Literal["edge", "sweep", "timer"]
 
@@ -24,6 +25,7 @@ class JobPayload(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
         scope: Which iteration, item or stand-in; empty outside of them.
         blueprint_hash: Content of the run's blueprint, so that a worker can plan its read.
         origin: Who sent it; deliveries of what the sweeper or a timer sent are counted.
+        format: See `flowcraft.format`; not written where it is 1.
     """
 
     run_id: str
@@ -32,6 +34,7 @@ class JobPayload(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     scope: str = ""
     blueprint_hash: str = ""
     origin: Origin = "edge"
+    format: int = 1
 
     @property
     def activation(self) -> str:
@@ -39,8 +42,14 @@ class JobPayload(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
         return self.node_id + self.scope
 
 
+class _Identity(msgspec.Struct, frozen=True, rename="camel"):
+    run_id: str
+    format: int
+
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(JobPayload)
+_identity_decoder = msgspec.json.Decoder(_Identity)
 
 
 def encode_job(job: JobPayload) -> bytes:
@@ -51,17 +60,30 @@ def encode_job(job: JobPayload) -> bytes:
 def decode_job(data: bytes) -> JobPayload:
     """Read a job from the wire; unknown fields are ignored.
 
+    One of a newer format that cannot be read comes back with its run and format alone. It is no
+    malformed message: whoever handles it hands it back.
+
     Raises:
         MalformedMessageError: It is no job of ours.
     """
     try:
-        job = _decoder.decode(data)
+        job = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError) as error:
         # TypeError: a foreign program may have left something that is neither bytes nor text.
         raise MalformedMessageError(f"no job of ours: {error}") from error
     if not job.run_id:
         raise MalformedMessageError("no job of ours: runId is empty")
     return job
+
+
+def _decode(data: bytes) -> JobPayload:
+    try:
+        return _decoder.decode(data)
+    except msgspec.ValidationError:
+        if format_of(data) <= FORMAT:
+            raise
+        known = _identity_decoder.decode(data)
+        return JobPayload(known.run_id, "", "", format=known.format)
 
 
 class MemberCount(NamedTuple):

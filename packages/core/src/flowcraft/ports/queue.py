@@ -54,6 +54,9 @@ class DeadLetter(NamedTuple):
 class JobQueue(ABC):
     """Messages with leases.
 
+    Its limits are those of this very queue, with its settings; `Capabilities` declares them for
+    the default ones.
+
     Guarantees: a message that was sent is delivered until it is acknowledged, never two at a
     time within its lease as long as nobody pauses. Not guaranteed: order, exactly once, or
     that an acknowledgement after the lease is refused.

@@ -93,6 +93,7 @@ def job_for(template: JobPayload, target: str) -> JobPayload:
         scope,
         template.blueprint_hash,
         template.origin,
+        template.format,
     )
 
 

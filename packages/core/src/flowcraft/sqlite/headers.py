@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from flowcraft.status import RunHeader
+from flowcraft.status import RunHeader, decode_header, encode_header
 
 REMEMBERED_HEADERS = 4096
 """How many decoded headers are kept at hand."""
@@ -14,8 +12,8 @@ class HeaderCodec:
     """Encodes and decodes headers: they change a few times, and are read in every step."""
 
     def __init__(self) -> None:
-        self.encode = msgspec.json.Encoder().encode
-        self.decode = msgspec.json.Decoder(RunHeader).decode
+        self.encode = encode_header
+        self.decode = decode_header
         self._known: dict[str, tuple[bytes, RunHeader]] = {}
 
     def remembered(self, run_id: str, encoded: bytes) -> RunHeader:

@@ -21,7 +21,12 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 """
 
 from flowcraft.testing.checks import check, covers
-from flowcraft.testing.contracts import CoordinationContract
+from flowcraft.testing.contracts import (
+    ContextContract,
+    CoordinationContract,
+    JobsContract,
+    QueueContract,
+)
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import (
     BatchScenarios,
@@ -46,14 +51,17 @@ from flowcraft.testing.wire import Call, Wire
 __all__ = [
     "BatchScenarios",
     "Call",
+    "ContextContract",
     "CoordinationContract",
     "EdgeScenarios",
     "ExpressionScenarios",
     "FallbackScenarios",
     "Harness",
     "InputScenarios",
+    "JobsContract",
     "JoinScenarios",
     "LoopScenarios",
+    "QueueContract",
     "RetriedSubflowScenarios",
     "RetriedWaitScenarios",
     "RetryScenarios",

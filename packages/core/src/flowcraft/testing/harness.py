@@ -36,6 +36,7 @@ class Harness(ABC):
         patience_seconds: Bound of every wait, in the loop's time: reached only when something is
             broken.
         slack_seconds: How late a message may be taken by an idle worker that nothing wakes.
+        tick_seconds: How coarse the backend's own time is: what is over may be seen so much longer.
     """
 
     spec: ClassVar[AdapterSpec]
@@ -44,6 +45,7 @@ class Harness(ABC):
     largest_value_bytes: int | None = None
     patience_seconds: float = 100_000.0
     slack_seconds: float = 5.0
+    tick_seconds: float = 0.001
 
     @abstractmethod
     def adapter(self, options: RuntimeOptions, wire: Wire) -> BaseDistributedAdapter:
