@@ -47,7 +47,7 @@ class BatchScenarios:
     # -- order and size
 
     @pytest.mark.parametrize("count", [0, 1, 2, 7])
-    @check("S8.3", "S8.4", "S12.16")
+    @check("S8.3", "S8.4", "S12.16", "G7")
     async def test_results_come_in_the_order_of_the_items(self, stage: Stage, count: int) -> None:
         tenfold(stage)
         result = await stage.run_both(batch(count, "tenfold"))

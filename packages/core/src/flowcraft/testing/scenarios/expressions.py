@@ -26,7 +26,7 @@ class ExpressionScenarios:
 
     # -- names
 
-    @check("S4.11", "S12.16")
+    @check("S4.11", "S12.16", "G7")
     async def test_result_is_output_and_action_and_input_is_the_output(self, stage: Stage) -> None:
         @stage.node("act")
         async def act() -> NodeResult[Any]:

@@ -15,7 +15,7 @@ ANY = {"joinStrategy": "any"}
 class JoinScenarios:
     """Joins fire once, when their condition holds, whatever arrives how often."""
 
-    @check("S5.1", "S5.2", "S12.8", "S12.16")
+    @check("S5.1", "S5.2", "S12.8", "S12.16", "G7")
     async def test_an_all_join_takes_every_edge_that_was_taken(self, stage: Stage) -> None:
         nodes = [value("a", 1), node("b"), node("c"), node("j")]
         edges = [("a", "b"), ("a", "c"), ("b", "j"), ("c", "j")]

@@ -43,7 +43,7 @@ class SubflowScenarios:
 
     # -- what goes in and comes out
 
-    @check("S9.1", "S9.2", "S9.3", "S1.1", "S12.16")
+    @check("S9.1", "S9.2", "S9.3", "S1.1", "S12.16", "G7")
     async def test_a_child_gets_the_input_and_gives_its_output(self, stage: Stage) -> None:
         stage.add(chain(2, name="child"))
         result = await stage.run_both(parent(), {"n": 1})
