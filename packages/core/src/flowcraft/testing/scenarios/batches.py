@@ -123,6 +123,23 @@ class BatchScenarios:
         await stage.resume("b", 4, scope="/#4")
         assert (await stage.result()).output == [0, 1, 2, 3, 4]
 
+    @check("S8.9", "S5.7", "S12.8")
+    async def test_an_item_counts_once_however_often_it_is_delivered(self, stage: Stage) -> None:
+        stage.add(batch(3, "wait"))
+        stage.worker()
+        await stage.submit("g")
+        await stage.until_open("b/#0", "b/#1", "b/#2")
+        await stage.resume("b", 0, scope="/#0")
+        await stage.until_recorded("b/#0")
+        for scope in ("/#0", "", "/#0", "/#1", "/#0"):
+            await stage.send("b", scope)
+        await stage.until_quiet()
+        assert await stage.record("r") is None
+        assert await stage.open_waits() == ["b/#1", "b/#2"]
+        for index in (2, 1):
+            await stage.resume("b", index, scope=f"/#{index}")
+        assert (await stage.result()).output == [0, 1, 2]
+
     # -- items
 
     @check("S8.1", "S8.5", "S12.16")
@@ -215,7 +232,7 @@ class BatchScenarios:
                 raise RuntimeError("again")
             return input
 
-        config = {"maxRetries": 3, "retryDelay": 10, "timeout": 200}
+        config = {"maxRetries": 3, "retryDelay": 10, "timeout": 500}
         assert (await stage.run(batch(3, "shaky", config=config))).output == [0, 1, 2]
         assert seen == {n: [1, 2, 3] for n in range(3)}
         assert (await stage.until_recorded("b/#2")).attempt == 3

@@ -32,9 +32,9 @@ class JoinScenarios:
         assert result.output == {"b": 1}
         assert stage.calls["echo"] == 2
 
-    @check("S5.2", "S12.8", "S12.9")
+    @check("S5.2", "S5.7", "S12.8", "S12.9")
     async def test_an_all_join_does_not_start_before_its_last_edge(self, stage: Stage) -> None:
-        """One branch is there, one was skipped, and one is still to come."""
+        """One branch is there, again and again, one was skipped, and one is still to come."""
         nodes = [value("a", 1), node("b"), node("s"), node("w", "wait"), node("j")]
         edges = [("a", "b"), ("a", "s", NEVER), ("a", "w"), ("b", "j"), ("s", "j"), ("w", "j")]
         stage.add(graph(nodes, *edges))
@@ -42,6 +42,8 @@ class JoinScenarios:
         await stage.submit("g")
         await stage.until_open("w")
         await stage.until_recorded("s")
+        for name in "bsab":
+            await stage.send(name)
         await stage.until_quiet()
         assert await stage.record("j") is None
         await stage.resume("w", 2)
