@@ -174,6 +174,9 @@ class SubflowScenarios:
     ) -> None:
         config = {**AGAIN, "timeout": int(stage.harness.slack_seconds * 2000)}
         await begin(stage, WAITS, parent(config=config))
+        await newest_child(stage, count=2)
+        assert not (await stage.header()).is_over
+        assert (await stage.children())[0].status == "cancelled"
         (error,) = (await stage.result()).errors
         assert (error.node, error.type, error.attempt) == ("s", "NodeTimeoutError", 2)
         assert [c.status for c in await stage.children()] == ["cancelled"] * 2
