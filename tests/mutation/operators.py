@@ -72,12 +72,21 @@ class _Places(cst.CSTVisitor):
         self.found: list[tuple[int, cst.CSTNode]] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
-        if isinstance(node, _LEFT_OUT) or _is_log_call(node):
+        if isinstance(node, _LEFT_OUT) or _is_log_call(node) or _is_type(node):
             return False
         position = self.get_metadata(PositionProvider, node, None)
         if position is not None:
             self.found.append((position.start.line, node))
         return True
+
+
+def _is_type(node: cst.CSTNode) -> bool:
+    """Whether it is the right side of `Kind = Literal["a", "b"]`."""
+    return (
+        isinstance(node, cst.Subscript)
+        and isinstance(node.value, cst.Name)
+        and node.value.value == "Literal"
+    )
 
 
 def _is_log_call(node: cst.CSTNode) -> bool:

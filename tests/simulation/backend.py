@@ -7,12 +7,15 @@ import random
 from flowcraft import values
 from flowcraft.engine.cells import DUE, OPEN, RECORD
 from flowcraft.engine.record import Record, decode_record
+from flowcraft.format import FORMAT
 from tests.four_method.adapter import ToyServer
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.setup import Mode
 from tests.simulation.sim_clock import SimClock
 from tests.simulation.sim_store import SimTables
 
+NEWEST = FORMAT + 1
+"""The format of the newest workers that there are in any world."""
 _CELLS = "flowcraft/cell/"
 
 
@@ -37,6 +40,12 @@ class Backend:
             return self.tables.opened
         return sum(key.endswith(f"//{OPEN}") for key in self.server.keys)
 
+    def waiting(self) -> list[bytes]:
+        """The messages that are on the queue, held by somebody or not."""
+        if self.mode == "contract":
+            return [message.body for message in self.server.messages]
+        return [job.body for job in self.tables.jobs.values()]
+
     def has_messages(self) -> bool:
         """Whether a message is left."""
         return bool(self.tables.jobs or self.server.messages)
@@ -54,11 +63,13 @@ class Backend:
         if self.mode != "contract":
             cells = self.tables.runs[run_id].cells
             return {
-                key: decode_record(named[RECORD]) for key, named in cells.items() if RECORD in named
+                key: decode_record(named[RECORD], reads=NEWEST)
+                for key, named in cells.items()
+                if RECORD in named
             }
         prefix, suffix = f"{_CELLS}{run_id}/", f"//{RECORD}"
         return {
-            key[len(prefix) : -len(suffix)]: decode_record(_body(text))
+            key[len(prefix) : -len(suffix)]: decode_record(_body(text), reads=NEWEST)
             for key, text in self.server.keys.items()
             if key.startswith(prefix) and key.endswith(suffix)
         }

@@ -22,6 +22,11 @@ IDLE_CALLS = frozenset({"_take", "take", "due_timers", "stalled", "context.to_di
 """What idle workers do all the time: faults there are worth less."""
 
 
+FAULTS = (
+    "crash_before", "crash_after", "pause", "error_before", "error_after", "again",
+    "lost message", "duplicated message",
+)  # fmt: skip
+"""All that is drawn, by the names under which it is counted."""
 SLOW_ANSWERS = 0.5
 """Share of the answers that take time; the others are there at once."""
 

@@ -30,6 +30,8 @@ class Message(msgspec.Struct):
     is_taken: bool = False
 
 
+LOOK_SECONDS = 1.0
+"""How often who waits for a message looks: nobody wakes it."""
 VISIBLE = Schedule("visible")
 BURIED = Schedule("buried")
 
@@ -45,11 +47,12 @@ class FileQueue(JobQueue):
         self.lease_seconds = lease_seconds
 
     async def receive(self, limit: int, wait_seconds: float) -> Sequence[Delivery]:
-        taken = await self._take(limit)
-        if not taken and wait_seconds > 0:
-            await self._clock.sleep(wait_seconds)
+        while True:
             taken = await self._take(limit)
-        return taken
+            if taken or wait_seconds <= 0:
+                return taken
+            await self._clock.sleep(min(wait_seconds, LOOK_SECONDS))
+            wait_seconds -= LOOK_SECONDS
 
     async def _take(self, limit: int) -> list[Delivery]:
         now = self._clock.now()

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from flowcraft.adapter.base import BaseDistributedAdapter, NativePorts
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.adapters import AdapterSettings, AdapterSpec
+from flowcraft.capabilities import Capabilities
 from flowcraft.local.database import LocalDatabase
 from flowcraft.memory.adapter import MemoryAdapter, MemoryBackend
 from flowcraft.memory.spec import SPEC as MEMORY
@@ -53,12 +54,31 @@ class MemoryHarness(Harness):
             largest_value=self.largest_value_bytes,
         )
 
+    def url(self) -> str:
+        return "memory://"
+
     async def send_foreign(self, body: bytes) -> None:
         self.backend.tables.insert_job(body, 0.0)
         self.backend.waker.wake()
 
     async def messages(self) -> Sequence[bytes]:
         return [job.body for job in self.backend.tables.jobs.values()]
+
+    async def traces(self, run_id: str) -> Sequence[str]:
+        tables = self.backend.tables
+        found = [f"run {key}" for key in tables.runs if run_id in key]
+        found += [f"children of {key}" for key in tables._children if run_id in key]
+        found += [f"timer {name}" for name in tables._timers if run_id in name]
+        found += [f"key {key}" for key in tables._keys if f"/{run_id}/" in key]
+        jobs = tables.jobs.values()
+        return found + [f"job {job.body!r}" for job in jobs if run_id.encode() in job.body]
+
+    async def redeliver(self) -> bool:
+        for job in self.backend.tables.jobs.values():
+            if job.is_leased:
+                job.visible_at = 0.0
+        self.backend.waker.wake()
+        return True
 
 
 class SplitAdapter(MemoryAdapter):
@@ -82,6 +102,17 @@ class SplitHarness(MemoryHarness):
             lease_seconds=self.lease_seconds,
             largest_value=self.largest_value_bytes,
         )
+
+
+NAMING_RUNS = (
+    ("runs", "run_id"),
+    ("runs", "parent"),
+    ("timers", "name"),
+    ("timers", "job"),
+    ("jobs", "body"),
+    ("coordination", "key"),
+)
+"""Columns of a SQLite file in which the id of a run may stand."""
 
 
 class WiredSqlite(SqliteBackend):
@@ -123,6 +154,9 @@ class SqliteHarness(Harness):
     def elsewhere(self) -> AdapterSettings:
         return self.settings()
 
+    def url(self) -> str:
+        return f"sqlite:///{self.path}"
+
     def adapter(self, options: RuntimeOptions, wire: Wire) -> BaseDistributedAdapter:
         return OwningSqlite(options, backend=WiredSqlite(self.settings(), options, wire))
 
@@ -142,6 +176,31 @@ class SqliteHarness(Harness):
 
         return await self._backend().transact(step)
 
+    async def traces(self, run_id: str) -> Sequence[str]:
+        def step(db: Any) -> list[str]:
+            found = [
+                f"{table}.{column} {row[0]!r}"
+                for table, column in NAMING_RUNS
+                for row in db._execute(
+                    f"SELECT {column} FROM {table} WHERE instr({column}, ?)",
+                    (run_id.encode() if column in ("body", "job") else run_id,),
+                )
+            ]
+            for table in ("cells", "members", "sets", "context"):
+                query = f"SELECT count(*) FROM {table} WHERE run NOT IN (SELECT number FROM runs)"
+                ((count,),) = db._execute(query)
+                found += [f"{count} rows of no run in {table}"] if count else []
+            return found
+
+        return await self._backend().transact(step)
+
+    async def redeliver(self) -> bool:
+        def step(db: Any) -> None:
+            db._execute("UPDATE jobs SET visible_at = 0 WHERE is_leased = 1")
+
+        await self._backend().transact(step)
+        return True
+
     async def aclose(self) -> None:
         if self._stranger is not None:
             await self._stranger.aclose()
@@ -150,6 +209,15 @@ class SqliteHarness(Harness):
 class FourMethodHarness(Harness):
     """Four methods and five operations; all else is inherited."""
 
+    spec: ClassVar[AdapterSpec] = AdapterSpec(
+        name="four_method",
+        summary="The smallest adapter",
+        adapter="tests.four_method.adapter:FourMethodAdapter",
+        settings="flowcraft.adapters:AdapterSettings",
+        capabilities=Capabilities(is_durable=False, is_shared=False),
+    )
+
+    is_fast = False  # each of its calls is one operation
     slack_seconds = 20.0  # nothing wakes its workers
 
     def __init__(self) -> None:
@@ -169,6 +237,11 @@ class FourMethodHarness(Harness):
 
     async def messages(self) -> Sequence[bytes]:
         return [message.body for message in self.server.messages]
+
+    async def redeliver(self) -> bool:
+        for message in self.server.messages:
+            message.visible_at = 0.0
+        return True
 
 
 def name_of(step: Callable[..., Any]) -> str:

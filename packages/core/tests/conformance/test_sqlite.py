@@ -6,28 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flowcraft.testing import (
-    BatchScenarios,
-    ContextContract,
-    CoordinationContract,
-    EdgeScenarios,
-    ExpressionScenarios,
-    FallbackScenarios,
-    Harness,
-    InputScenarios,
-    JobsContract,
-    JoinScenarios,
-    LoopScenarios,
-    QueueContract,
-    RetriedSubflowScenarios,
-    RetriedWaitScenarios,
-    RetryScenarios,
-    ScopedWaitScenarios,
-    SleepScenarios,
-    SubflowScenarios,
-    WaitScenarios,
-    WebhookScenarios,
-)
+from flowcraft.testing import Contracts, CrashAtEveryStep, Faults, Harness, Scenarios
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
 
@@ -36,77 +15,17 @@ def harness(tmp_path: Path) -> Harness:
     return SqliteHarness(tmp_path)
 
 
-class TestCoordination(CoordinationContract):
+class TestContracts(Contracts):
     pass
 
 
-class TestContext(ContextContract):
+class TestScenarios(Scenarios):
     pass
 
 
-class TestJobs(JobsContract):
+class TestCrashes(CrashAtEveryStep):
     pass
 
 
-class TestQueue(QueueContract):
-    pass
-
-
-class TestJoins(JoinScenarios):
-    pass
-
-
-class TestInputs(InputScenarios):
-    pass
-
-
-class TestEdges(EdgeScenarios):
-    pass
-
-
-class TestExpressions(ExpressionScenarios):
-    pass
-
-
-class TestLoops(LoopScenarios):
-    pass
-
-
-class TestFallbacks(FallbackScenarios):
-    pass
-
-
-class TestBatches(BatchScenarios):
-    pass
-
-
-class TestSubflows(SubflowScenarios):
-    pass
-
-
-class TestWaits(WaitScenarios):
-    pass
-
-
-class TestScopedWaits(ScopedWaitScenarios):
-    pass
-
-
-class TestWebhooks(WebhookScenarios):
-    pass
-
-
-class TestSleeps(SleepScenarios):
-    pass
-
-
-class TestRetries(RetryScenarios):
-    pass
-
-
-class TestRetriedWaits(RetriedWaitScenarios):
-    pass
-
-
-class TestRetriedSubflows(RetriedSubflowScenarios):
+class TestFaults(Faults):
     pass

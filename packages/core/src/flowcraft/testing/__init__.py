@@ -1,15 +1,17 @@
 """The conformance kit: what every adapter must hold, as classes that pytest collects.
 
     import pytest
-    from flowcraft.testing import CoordinationContract, Harness, JoinScenarios
+    from flowcraft.testing import Contracts, CrashAtEveryStep, Faults, Harness, Scenarios
 
     class MyHarness(Harness): ...
 
     @pytest.fixture
     def harness(tmp_path): return MyHarness(tmp_path)
 
-    class TestCoordination(CoordinationContract): ...
-    class TestJoins(JoinScenarios): ...
+    class TestContracts(Contracts): ...
+    class TestScenarios(Scenarios): ...
+    class TestCrashes(CrashAtEveryStep): ...
+    class TestFaults(Faults): ...
 
 Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.md goes through it.
 
@@ -20,59 +22,27 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 - `shop`: nodes that fail until they are mended, for retries.
 - `contracts`: what each port promises.
 - `scenarios`: what whole runs do.
+- `suites`: all of these, in one class each.
+- `crashes`: what they do when somebody dies at any call.
+- `faults`: what they do when messages, answers, workers and clocks go wrong.
+- `cases`: what is run for that.
 """
 
 from flowcraft.testing.checks import check, covers
-from flowcraft.testing.contracts import (
-    ContextContract,
-    CoordinationContract,
-    JobsContract,
-    QueueContract,
-)
+from flowcraft.testing.crashes import CrashAtEveryStep
 from flowcraft.testing.harness import Harness
-from flowcraft.testing.scenarios import (
-    BatchScenarios,
-    EdgeScenarios,
-    ExpressionScenarios,
-    FallbackScenarios,
-    InputScenarios,
-    JoinScenarios,
-    LoopScenarios,
-    RetriedSubflowScenarios,
-    RetriedWaitScenarios,
-    RetryScenarios,
-    ScopedWaitScenarios,
-    SleepScenarios,
-    SubflowScenarios,
-    WaitScenarios,
-    WebhookScenarios,
-)
 from flowcraft.testing.stage import Stage
+from flowcraft.testing.suites import Contracts, Faults, Scenarios
 from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
-    "BatchScenarios",
     "Call",
-    "ContextContract",
-    "CoordinationContract",
-    "EdgeScenarios",
-    "ExpressionScenarios",
-    "FallbackScenarios",
+    "Contracts",
+    "CrashAtEveryStep",
+    "Faults",
     "Harness",
-    "InputScenarios",
-    "JobsContract",
-    "JoinScenarios",
-    "LoopScenarios",
-    "QueueContract",
-    "RetriedSubflowScenarios",
-    "RetriedWaitScenarios",
-    "RetryScenarios",
-    "ScopedWaitScenarios",
-    "SleepScenarios",
+    "Scenarios",
     "Stage",
-    "SubflowScenarios",
-    "WaitScenarios",
-    "WebhookScenarios",
     "Wire",
     "check",
     "covers",

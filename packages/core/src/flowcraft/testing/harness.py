@@ -35,12 +35,15 @@ class Harness(ABC):
         largest_value_bytes: The largest value for adapters that are made; None for their own.
         patience_seconds: Bound of every wait, in the loop's time: reached only when something is
             broken.
+        is_fast: Whether a run of ten nodes takes some milliseconds, so that faults are tried at
+            every call and not at a sample of them.
         slack_seconds: How late a message may be taken by an idle worker that nothing wakes.
         tick_seconds: How coarse the backend's own time is: what is over may be seen so much longer.
     """
 
     spec: ClassVar[AdapterSpec]
 
+    is_fast: bool = True
     lease_seconds: float = 10.0
     largest_value_bytes: int | None = None
     patience_seconds: float = 100_000.0
@@ -64,11 +67,30 @@ class Harness(ABC):
         """Every message on the queue, held or not; None if nobody can tell."""
         return None
 
+    async def traces(self, run_id: str) -> Sequence[str]:
+        """What the backend itself still holds of a run, in any words; empty if nobody can tell.
+
+        A check looks at it after the run was purged.
+        """
+        del run_id
+        return ()
+
+    async def redeliver(self) -> bool:
+        """End the lease of every message that is held, and no delay.
+
+        Where nobody can, False is returned, and the kit waits for the leases to end.
+        """
+        return False
+
     def elsewhere(self) -> AdapterSettings | None:
         """Settings with which another process of this machine reaches the same backend.
 
         None where that cannot be.
         """
+        return None
+
+    def url(self) -> str | None:
+        """A URL of the same backend, without options of its own; None if the adapter has none."""
         return None
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:

@@ -13,9 +13,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self
 
+import pytest
+
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.blueprint import canonical_bytes, load_blueprint
+from flowcraft.client.handle import RunHandle
 from flowcraft.engine.program import Program
 from flowcraft.engine.record import Record, decode_record
 from flowcraft.execution.limits import deadline_at
@@ -29,13 +32,16 @@ from flowcraft.testing.clock import LoopClock
 from flowcraft.testing.graphs import BlueprintJson
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.in_process import Signal, start_in_process
-from flowcraft.testing.loop import answer_due
+from flowcraft.testing.loop import VirtualLoop, answer_due
 from flowcraft.testing.wire import Numbering, Wire
 from flowcraft.testing.worker import Worker
 from flowcraft.values import decode
 
-SWEEP_SECONDS = 20.0
+SWEEP_LEASES = 2.0
+"""How often workers look for what was lost, in lengths of a lease."""
 POLL_SECONDS = 2.0
+FAR_SECONDS = 1e9
+"""Further ahead than any timer of a test."""
 QUIET_LEASES = 5.0
 """So many leases without any work, and no message is left that somebody could take."""
 
@@ -89,6 +95,25 @@ class Stage:
         """How long a message is held."""
         return self.harness.lease_seconds
 
+    @property
+    def sweep_seconds(self) -> float:
+        """How often workers look for what was lost, unless they are told otherwise."""
+        return SWEEP_LEASES * self.harness.lease_seconds
+
+    def now(self) -> float:
+        """The time by a right clock, in seconds since the epoch."""
+        return self.client.parts.clock.now()
+
+    def needs_virtual_time(self) -> None:
+        """Skip a check that would take hours where time is real."""
+        if not isinstance(asyncio.get_running_loop(), VirtualLoop):
+            pytest.skip("it takes hours, and this backend's time is real")
+
+    @property
+    def recovery_seconds(self) -> float:
+        """By how much a death or a lost message may delay a run: the lease and a sweep."""
+        return self.lease_seconds + self.sweep_seconds + 2 * self.harness.slack_seconds
+
     # -- what there is to run
 
     def node(self, uses: str, **options: Any) -> Callable[[Any], Any]:
@@ -114,6 +139,10 @@ class Stage:
         for source in blueprints:
             loaded = load_blueprint(source, expressions=self.expressions)
             self._programs[source["id"]] = Program(loaded, self.expressions)
+
+    def programs(self) -> Sequence[Program]:
+        """All blueprints that were added."""
+        return list(self._programs.values())
 
     def program(self, blueprint_id: str) -> Program:
         """A blueprint that was added, made ready to run."""
@@ -144,7 +173,7 @@ class Stage:
             clock=LoopClock(name, skew_seconds=skew_seconds),
             worker_name=name,
             **{
-                "sweep_interval_seconds": SWEEP_SECONDS,
+                "sweep_interval_seconds": self.sweep_seconds,
                 "poll_seconds": POLL_SECONDS,
                 **self.settings,
                 **settings,
@@ -170,11 +199,19 @@ class Stage:
         adapter.on_job_start = note  # type: ignore[method-assign]
 
     def _counted(self, uses: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        if not inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            def call_in_thread(*args: Any, **kwargs: Any) -> Any:
+                self.calls[uses] += 1
+                return function(*args, **kwargs)
+
+            return call_in_thread
+
         @functools.wraps(function)
         async def call(*args: Any, **kwargs: Any) -> Any:
             self.calls[uses] += 1
-            result = function(*args, **kwargs)
-            return await result if inspect.isawaitable(result) else result
+            return await function(*args, **kwargs)
 
         return call
 
@@ -184,6 +221,16 @@ class Stage:
         worker.adapter.start()
         self.workers.append(worker)
         return worker
+
+    async def dismiss(self, worker: Worker) -> None:
+        """Let a worker vanish, and forget it."""
+        worker.abandon()
+        await asyncio.sleep(0)
+        with answer_due():
+            await worker.adapter.aclose()
+        self._made.remove(worker)
+        if worker in self.workers:
+            self.workers.remove(worker)
 
     async def keep_alive(self, count: int = 1, *, after_seconds: float = 1.0) -> None:
         """Start workers, and another one for each that dies, for ever."""
@@ -213,14 +260,37 @@ class Stage:
         delay_seconds: float = 0.0,
         blueprint_hash: str | None = None,
     ) -> str:
-        """Create a run without starting it."""
-        client = self.client
+        """Create a run without starting it, as a client does that dies in between."""
+        await self.store_blueprints(self.client)
+        header = self.new_header(
+            blueprint_id,
+            run_id=run_id,
+            deadline_seconds=deadline_seconds,
+            delay_seconds=delay_seconds,
+            blueprint_hash=blueprint_hash,
+        )
+        await self.client.runs.create(header, payload)
+        return run_id
+
+    async def store_blueprints(self, adapter: BaseDistributedAdapter) -> None:
+        """Store every blueprint that was added."""
         for program in self._programs.values():
             content = canonical_bytes(program.blueprint)
-            await client.ports.store.put_blueprint(program.hash, content)
+            await adapter.ports.store.put_blueprint(program.hash, content)
+
+    def new_header(
+        self,
+        blueprint_id: str,
+        *,
+        run_id: str = "run",
+        deadline_seconds: float | None = None,
+        delay_seconds: float = 0.0,
+        blueprint_hash: str | None = None,
+    ) -> RunHeader:
+        """What a run that is submitted now says of itself."""
         program = self._programs[blueprint_id]
-        now = client.parts.clock.now()
-        header = RunHeader(
+        now = self.now()
+        return RunHeader(
             run_id=run_id,
             blueprint_id=blueprint_id,
             blueprint_hash=blueprint_hash or program.hash,
@@ -231,14 +301,21 @@ class Stage:
                 program.blueprint.metadata, now + delay_seconds, deadline_seconds
             ),
         )
-        await client.runs.create(header, payload)
-        return run_id
 
     async def submit(self, blueprint_id: str, payload: Any = None, **how: Any) -> str:
         """Create a run and start it; arguments as for `create`."""
-        run_id = await self.create(blueprint_id, payload, **how)
-        await self.client.runs.start(run_id)
-        return run_id
+        await self.store_blueprints(self.client)
+        header = self.new_header(blueprint_id, **how)
+        await self.client.runs.begin(header, payload, self._programs[blueprint_id])
+        return header.run_id
+
+    def handle(self, run_id: str = "run") -> RunHandle:
+        """A run as its users see it."""
+
+        async def connect() -> BaseDistributedAdapter:
+            return self.client
+
+        return RunHandle(run_id, connect)
 
     async def result(self, run_id: str = "run", *, within: float | None = None) -> RunResult:
         """Wait for the end of a run."""
@@ -317,6 +394,14 @@ class Stage:
             await asyncio.sleep(step)
             step = min(step * 1.2, 5.0)
 
+    async def until_called(self, uses: str, times: int = 1) -> None:
+        """Wait until a node was executed so often."""
+
+        async def holds() -> bool:
+            return self.calls[uses] >= times
+
+        await self.until(holds)
+
     async def until_open(self, *keys: str, run_id: str = "run") -> None:
         """Wait until exactly these waits are open."""
 
@@ -348,6 +433,10 @@ class Stage:
         (header,) = await self.client.ports.store.headers([run_id])
         assert header is not None, f"no run {run_id!r}"
         return header
+
+    async def is_there(self, run_id: str = "run") -> bool:
+        """Whether there is such a run."""
+        return await self.client.ports.store.headers([run_id]) != [None]
 
     async def until_over(self, run_id: str = "run") -> RunHeader:
         """Wait for the final status, announced or not."""
@@ -435,9 +524,34 @@ class Stage:
         stealing.cancel()
         await asyncio.wait([stealing])
 
+    async def redeliver(self) -> None:
+        """Let what the dead held be taken by others, as when their leases are over."""
+        with answer_due():
+            moved = await self.harness.redeliver()
+        if not moved:
+            await asyncio.sleep(self.lease_seconds)
+
     async def timers(self) -> Sequence[Timer]:
         """Every timer that is set."""
-        return await self.client.ports.store.due_timers(float("inf"), 100_000)
+        return await self.client.ports.store.due_timers(self.now() + FAR_SECONDS, 100_000)
+
+    async def waiting_jobs(self) -> int:
+        """How many messages and timers there are, as far as anybody can tell."""
+        with answer_due():
+            messages = await self.harness.messages()
+        return len(messages or ()) + len(await self.timers())
+
+    async def traces(self, run_id: str = "run") -> list[str]:
+        """What is still found of a run that was purged."""
+        store = self.client.ports.store
+        found = [f"its header {header}" for header in await store.headers([run_id]) if header]
+        found += [f"its context {key!r}" for key in await store.context(run_id)]
+        found += [f"its child {child!r}" for child in await store.children(run_id)]
+        found += [f"its timer {timer.name!r}" for timer in await self.timers()
+                  if timer.job.run_id == run_id]  # fmt: skip
+        with answer_due():
+            found += await self.harness.traces(run_id)
+        return found
 
     async def until_quiet(self) -> None:
         """Wait until nobody has anything left to do."""

@@ -1,0 +1,92 @@
+"""Workers that wake up after their lease, and workers whose clocks are wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from flowcraft.testing.cases import CASES
+from flowcraft.testing.checks import check
+from flowcraft.testing.graphs import graph, node
+from flowcraft.testing.play import Fault, Play
+from flowcraft.testing.points import Point, Trial
+from flowcraft.testing.stage import Stage
+from flowcraft.testing.wire import Call
+from flowcraft.testing.worker import Worker
+
+PAUSE_LEASES = 1.5
+SKEW_SECONDS = 60.0
+
+
+class Pause(Fault):
+    """A worker stands still past its lease, and goes on as if nothing were.
+
+    Args:
+        point: At which call; after it, its answer is old when it is seen.
+    """
+
+    sweeps = True
+
+    def __init__(self, point: Point) -> None:
+        self._point = point
+        self._sleeper: Worker | None = None
+        self._awake = asyncio.Event()
+        self._awake.set()
+
+    async def at_call(self, play: Play, who: Worker, call: Call, *, is_after: bool) -> None:
+        if who is self._sleeper:
+            await self._awake.wait()
+        elif (call.number, is_after) == self._point:
+            self._sleeper = who
+            self._awake.clear()
+            if not play.is_outside(who):
+                play.help()
+            await asyncio.sleep(PAUSE_LEASES * play.stage.lease_seconds)
+            self._awake.set()
+
+    async def until_over(self) -> None:
+        await self._awake.wait()
+
+
+class Skew(Fault):
+    """One worker's clock is ahead, and the other's behind."""
+
+    workers = 2
+
+    def settings(self, number: int) -> Mapping[str, Any]:
+        return {"skew_seconds": SKEW_SECONDS if number % 2 else -SKEW_SECONDS}
+
+
+class LateWorkers:
+    """A worker that was given up and comes back changes nothing any more."""
+
+    @check("S12.5", "S12.11", "G2", "G3", "G4")
+    @pytest.mark.parametrize("case", CASES)
+    async def test_a_worker_that_wakes_after_its_lease_changes_no_outcome(
+        self, stage: Stage, request: pytest.FixtureRequest, case: str
+    ) -> None:
+        await Trial(stage, request, case, what="pauses").at_each_call(Pause, is_sample=True)
+
+
+class ClockSkew:
+    """Workers may disagree about the time by a minute each."""
+
+    @check("G1", "G2", "G3", "G4")
+    @pytest.mark.parametrize("case", CASES)
+    async def test_wrong_clocks_change_no_outcome(
+        self, stage: Stage, request: pytest.FixtureRequest, case: str
+    ) -> None:
+        await Trial(stage, request, case, what="skews").once(Skew())
+
+    @check("S10.2", "S10.3")
+    async def test_a_sleep_is_never_shorter_than_clocks_differ(self, stage: Stage) -> None:
+        differ = 2 * SKEW_SECONDS
+        long = 3 * differ
+        for skew in (-SKEW_SECONDS, SKEW_SECONDS):
+            stage.worker(skew_seconds=skew)
+        began = asyncio.get_running_loop().time()
+        await stage.run(graph([node("nap", "sleep", duration=1000 * long)]))
+        assert asyncio.get_running_loop().time() - began >= long - differ
