@@ -198,6 +198,8 @@ class SubflowScenarios:
 
     @check("S9.7", "S1.30", "S12.10")
     async def test_cancelling_the_parent_cancels_all_below(self, stage: Stage) -> None:
+        """At once, and not when a sweep finds them."""
+        stage.settings["sweep_interval_seconds"] = 1e6
         lowest = graph([node("w", "wait")], name="three")
         await begin(stage, lowest, parent("three", "two"), parent("two", "one"))
         below = await newest_child(stage)
@@ -212,6 +214,7 @@ class SubflowScenarios:
 
     @check("S9.7", "S1.30")
     async def test_the_failure_of_a_neighbour_cancels_the_children(self, stage: Stage) -> None:
+        stage.settings["sweep_interval_seconds"] = 1e6
         nodes = [node("s", "subflow", blueprintId="child"), node("v", "wait"), node("f", "fails")]
         await begin(stage, WAITS, graph(nodes, ("v", "f"), name="parent"))
         child = await newest_child(stage)
