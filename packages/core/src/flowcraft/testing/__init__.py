@@ -18,6 +18,8 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 - `harness`: what you write: your backend, and adapters over it.
 - `wire`: where a worker's calls are numbered, held up and cut.
 - `stage`: what a check stands on: workers, blueprints, the outside.
+- `in_process`: the same run without the adapter, to compare with.
+- `shop`: nodes that fail until they are mended, for retries.
 - `contracts`: what each port promises.
 - `scenarios`: what whole runs do.
 - `suites`: all of these, in one class each.
