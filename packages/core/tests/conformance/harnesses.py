@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from flowcraft.adapter.base import BaseDistributedAdapter, NativePorts
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.adapters import AdapterSettings, AdapterSpec
+from flowcraft.capabilities import Capabilities
 from flowcraft.local.database import LocalDatabase
 from flowcraft.memory.adapter import MemoryAdapter, MemoryBackend
 from flowcraft.memory.spec import SPEC as MEMORY
@@ -189,6 +190,14 @@ class SqliteHarness(Harness):
 
 class FourMethodHarness(Harness):
     """Four methods and five operations; all else is inherited."""
+
+    spec: ClassVar[AdapterSpec] = AdapterSpec(
+        name="four_method",
+        summary="The smallest adapter",
+        adapter="tests.four_method.adapter:FourMethodAdapter",
+        settings="flowcraft.adapters:AdapterSettings",
+        capabilities=Capabilities(is_durable=False, is_shared=False),
+    )
 
     def __init__(self) -> None:
         super().__init__()

@@ -5,10 +5,16 @@ from __future__ import annotations
 import pytest
 
 from flowcraft.testing import (
+    CancelScenarios,
     CoordinationContract,
+    DeadlineScenarios,
     DelayedStartScenarios,
+    EndScenarios,
+    ErrorTextScenarios,
+    FailureScenarios,
     Harness,
     JoinScenarios,
+    OutputScenarios,
     StartScenarios,
     StatusScenarios,
     SubmissionScenarios,
@@ -29,7 +35,7 @@ class TestDelayedStart(DelayedStartScenarios):
     pass
 
 
-class TestJoin(JoinScenarios):
+class TestJoins(JoinScenarios):
     pass
 
 
@@ -42,4 +48,28 @@ class TestStatus(StatusScenarios):
 
 
 class TestSubmission(SubmissionScenarios):
+    pass
+
+
+class TestCancel(CancelScenarios):
+    pass
+
+
+class TestDeadline(DeadlineScenarios):
+    pass
+
+
+class TestEnd(EndScenarios):
+    pass
+
+
+class TestErrorText(ErrorTextScenarios):
+    pass
+
+
+class TestFailure(FailureScenarios):
+    pass
+
+
+class TestOutput(OutputScenarios):
     pass

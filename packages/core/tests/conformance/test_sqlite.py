@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 
 from flowcraft.testing import (
+    CancelScenarios,
     CoordinationContract,
+    DeadlineScenarios,
     DelayedStartScenarios,
+    EndScenarios,
+    ErrorTextScenarios,
+    FailureScenarios,
     Harness,
     JoinScenarios,
+    OutputScenarios,
     StartScenarios,
     StatusScenarios,
     SubmissionScenarios,
@@ -31,7 +37,7 @@ class TestDelayedStart(DelayedStartScenarios):
     pass
 
 
-class TestJoin(JoinScenarios):
+class TestJoins(JoinScenarios):
     pass
 
 
@@ -44,4 +50,28 @@ class TestStatus(StatusScenarios):
 
 
 class TestSubmission(SubmissionScenarios):
+    pass
+
+
+class TestCancel(CancelScenarios):
+    pass
+
+
+class TestDeadline(DeadlineScenarios):
+    pass
+
+
+class TestEnd(EndScenarios):
+    pass
+
+
+class TestErrorText(ErrorTextScenarios):
+    pass
+
+
+class TestFailure(FailureScenarios):
+    pass
+
+
+class TestOutput(OutputScenarios):
     pass

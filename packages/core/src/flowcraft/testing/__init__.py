@@ -24,8 +24,14 @@ from flowcraft.testing.checks import check, covers
 from flowcraft.testing.contracts import CoordinationContract
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import (
+    CancelScenarios,
+    DeadlineScenarios,
     DelayedStartScenarios,
+    EndScenarios,
+    ErrorTextScenarios,
+    FailureScenarios,
     JoinScenarios,
+    OutputScenarios,
     StartScenarios,
     StatusScenarios,
     SubmissionScenarios,
@@ -35,10 +41,16 @@ from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
     "Call",
+    "CancelScenarios",
     "CoordinationContract",
+    "DeadlineScenarios",
     "DelayedStartScenarios",
+    "EndScenarios",
+    "ErrorTextScenarios",
+    "FailureScenarios",
     "Harness",
     "JoinScenarios",
+    "OutputScenarios",
     "Stage",
     "StartScenarios",
     "StatusScenarios",

@@ -18,6 +18,7 @@ import pytest
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.blueprint import canonical_bytes, load_blueprint
+from flowcraft.capabilities import Capabilities
 from flowcraft.client.handle import RunHandle
 from flowcraft.engine.program import Program
 from flowcraft.engine.record import Record, decode_record
@@ -94,6 +95,11 @@ class Stage:
     def lease_seconds(self) -> float:
         """How long a message is held."""
         return self.harness.lease_seconds
+
+    @property
+    def can(self) -> Capabilities:
+        """What the adapter declares that it can do."""
+        return self.harness.spec.capabilities
 
     @property
     def sweep_seconds(self) -> float:
@@ -277,6 +283,7 @@ class Stage:
             deadline_at=deadline_at(
                 program.blueprint.metadata, now + delay_seconds, deadline_seconds
             ),
+            format=self.client.options.runtime_options.format,
         )
 
     async def submit(self, blueprint_id: str, payload: Any = None, **how: Any) -> str:
