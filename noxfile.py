@@ -16,7 +16,11 @@ logging.getLogger("nox").setLevel(logging.ERROR)
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 
-PACKAGES = sorted(path.parent for path in Path("packages").glob("*/pyproject.toml"))
+PACKAGES = [
+    path.parent
+    for folder in ("packages", "examples")
+    for path in sorted(Path(folder).glob("*/pyproject.toml"))
+]
 
 
 def install(session: nox.Session) -> None:
@@ -69,6 +73,13 @@ def chaos(session: nox.Session) -> None:
     """Kill real workers while runs go through: -- --adapter NAME --runs N --seed S."""
     install(session)
     session.run("python", "-m", "tests.chaos.run", *session.posargs)
+
+
+@nox.session
+def proof(session: nox.Session) -> None:
+    """Write the tables of sentences, tests and planted bugs in docs/."""
+    install(session)
+    session.run("python", "-m", "tests.proof.pages")
 
 
 @nox.session

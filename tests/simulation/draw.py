@@ -6,7 +6,7 @@ import random
 
 from tests.simulation.faults import FaultPlan
 from tests.simulation.graphs import generate
-from tests.simulation.world import LEASE_SECONDS, Mode, Setup
+from tests.simulation.setup import LEASE_SECONDS, Mode, Setup
 
 MODES: tuple[Mode, ...] = ("fused", "fused", "split", "split", "split", "contract")
 

@@ -12,7 +12,8 @@ from tests.simulation.draw import draw
 from tests.simulation.faults import IDLE_CALLS, FaultPlan
 from tests.simulation.hand_written import LOOP, batch, counting, graph, node
 from tests.simulation.loop import run_virtually
-from tests.simulation.world import LEASE_SECONDS, Mode, Setup, World
+from tests.simulation.setup import LEASE_SECONDS, Mode, Setup
+from tests.simulation.world import World
 
 IDLE = IDLE_CALLS | {"extend", "touch", "depth"}
 """Calls that a worker makes also when it does nothing for the run."""

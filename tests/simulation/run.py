@@ -12,7 +12,6 @@ import logging
 import os
 import sys
 import time
-import traceback
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -20,12 +19,11 @@ from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 
 from tests.simulation.case import Case
-from tests.simulation.check import check
 from tests.simulation.coverage import Coverage
 from tests.simulation.draw import draw
-from tests.simulation.loop import run_virtually
+from tests.simulation.judge import simulate
+from tests.simulation.setup import Setup
 from tests.simulation.shrink import minimise
-from tests.simulation.world import Ended, Setup, World
 
 
 @dataclass
@@ -55,45 +53,11 @@ class Tally:
         self.coverage.pairs.update(other.coverage.pairs)
 
 
-def simulate(setup: Setup) -> tuple[Ended | None, list[str]]:
-    """Run one setup; what is wrong with how it went."""
-    try:
-        world = World(setup)
-
-        async def main() -> Ended:
-            return await world.run()
-
-        ended = run_virtually(main())
-    except Exception:  # noqa: BLE001 - a fault of ours is a finding like any other
-        return None, [traceback.format_exc(limit=-8)]
-    problems = list(ended.problems)
-    if ended.observed is not None:
-        is_cancelled = setup.cancel_at is not None and not setup.is_retried
-        problems += check(setup.case, ended.observed, may_be_cancelled=is_cancelled)
-        if _may_lose_writes(setup, ended):
-            problems = [one for one in problems if "context" not in one]
-    return ended, problems
-
-
-def _may_lose_writes(setup: Setup, ended: Ended) -> bool:
-    """Whether a context write of a recorded activation may be missing at the end.
-
-    Without one step over record and context, a worker may die between the two, and a run that
-    somebody else ends just then is over before anyone finds the record and finishes it. The
-    four-method adapter says so.
-    """
-    early_end = ended.observed is not None and ended.observed.status != "completed"
-    return (
-        setup.mode == "contract"
-        and ended.faults.drawn > 0
-        and (early_end or "any-join" in setup.case.constructs)
-    )
-
-
 def simulate_share(seeds: list[int]) -> Tally:
     """Simulate some seeds."""
     logging.disable(logging.CRITICAL)
     gc.disable()  # a share is small; its rubbish goes at the end
+    gc.freeze()  # and what is there before is none
     tally = Tally()
     for seed in seeds:
         setup = draw(seed)

@@ -44,7 +44,6 @@ class MemoryHarness(Harness):
     spec: ClassVar[AdapterSpec] = MEMORY
 
     def __init__(self) -> None:
-        super().__init__()
         self.backend = MemoryBackend()
 
     def adapter(self, options: RuntimeOptions, wire: Wire) -> BaseDistributedAdapter:
@@ -133,7 +132,6 @@ class SqliteHarness(Harness):
     spec: ClassVar[AdapterSpec] = SQLITE
 
     def __init__(self, folder: Path) -> None:
-        super().__init__()
         self.path = str(folder / "flow.db")
         self._stranger: SqliteBackend | None = None
 
@@ -198,11 +196,10 @@ class FourMethodHarness(Harness):
         settings="flowcraft.adapters:AdapterSettings",
         capabilities=Capabilities(is_durable=False, is_shared=False),
     )
+    slack_seconds = 20.0  # nothing wakes its workers
 
     def __init__(self) -> None:
-        super().__init__()
         self.server = ToyServer()
-        self.slack_seconds = 20.0  # nothing wakes its workers
 
     def adapter(self, options: RuntimeOptions, wire: Wire) -> BaseDistributedAdapter:
         async def call(name: str, apply: Callable[[], Any]) -> Any:

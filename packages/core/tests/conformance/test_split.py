@@ -6,15 +6,23 @@ import pytest
 
 from flowcraft.testing import (
     CancelScenarios,
+    ContextContract,
     CoordinationContract,
     DeadlineScenarios,
     DelayedStartScenarios,
+    EdgeScenarios,
     EndScenarios,
     ErrorTextScenarios,
+    ExpressionScenarios,
     FailureScenarios,
+    FallbackScenarios,
     Harness,
+    InputScenarios,
+    JobsContract,
     JoinScenarios,
+    LoopScenarios,
     OutputScenarios,
+    QueueContract,
     StartScenarios,
     StatusScenarios,
     SubmissionScenarios,
@@ -31,7 +39,15 @@ class TestCoordination(CoordinationContract):
     pass
 
 
-class TestDelayedStart(DelayedStartScenarios):
+class TestContext(ContextContract):
+    pass
+
+
+class TestJobs(JobsContract):
+    pass
+
+
+class TestQueue(QueueContract):
     pass
 
 
@@ -39,15 +55,23 @@ class TestJoins(JoinScenarios):
     pass
 
 
-class TestStart(StartScenarios):
+class TestInputs(InputScenarios):
     pass
 
 
-class TestStatus(StatusScenarios):
+class TestEdges(EdgeScenarios):
     pass
 
 
-class TestSubmission(SubmissionScenarios):
+class TestExpressions(ExpressionScenarios):
+    pass
+
+
+class TestLoops(LoopScenarios):
+    pass
+
+
+class TestFallbacks(FallbackScenarios):
     pass
 
 
@@ -56,6 +80,10 @@ class TestCancel(CancelScenarios):
 
 
 class TestDeadline(DeadlineScenarios):
+    pass
+
+
+class TestDelayedStart(DelayedStartScenarios):
     pass
 
 
@@ -72,4 +100,16 @@ class TestFailure(FailureScenarios):
 
 
 class TestOutput(OutputScenarios):
+    pass
+
+
+class TestStart(StartScenarios):
+    pass
+
+
+class TestStatus(StatusScenarios):
+    pass
+
+
+class TestSubmission(SubmissionScenarios):
     pass

@@ -8,15 +8,23 @@ import pytest
 
 from flowcraft.testing import (
     CancelScenarios,
+    ContextContract,
     CoordinationContract,
     DeadlineScenarios,
     DelayedStartScenarios,
+    EdgeScenarios,
     EndScenarios,
     ErrorTextScenarios,
+    ExpressionScenarios,
     FailureScenarios,
+    FallbackScenarios,
     Harness,
+    InputScenarios,
+    JobsContract,
     JoinScenarios,
+    LoopScenarios,
     OutputScenarios,
+    QueueContract,
     StartScenarios,
     StatusScenarios,
     SubmissionScenarios,
@@ -33,7 +41,15 @@ class TestCoordination(CoordinationContract):
     pass
 
 
-class TestDelayedStart(DelayedStartScenarios):
+class TestContext(ContextContract):
+    pass
+
+
+class TestJobs(JobsContract):
+    pass
+
+
+class TestQueue(QueueContract):
     pass
 
 
@@ -41,15 +57,23 @@ class TestJoins(JoinScenarios):
     pass
 
 
-class TestStart(StartScenarios):
+class TestInputs(InputScenarios):
     pass
 
 
-class TestStatus(StatusScenarios):
+class TestEdges(EdgeScenarios):
     pass
 
 
-class TestSubmission(SubmissionScenarios):
+class TestExpressions(ExpressionScenarios):
+    pass
+
+
+class TestLoops(LoopScenarios):
+    pass
+
+
+class TestFallbacks(FallbackScenarios):
     pass
 
 
@@ -58,6 +82,10 @@ class TestCancel(CancelScenarios):
 
 
 class TestDeadline(DeadlineScenarios):
+    pass
+
+
+class TestDelayedStart(DelayedStartScenarios):
     pass
 
 
@@ -74,4 +102,16 @@ class TestFailure(FailureScenarios):
 
 
 class TestOutput(OutputScenarios):
+    pass
+
+
+class TestStart(StartScenarios):
+    pass
+
+
+class TestStatus(StatusScenarios):
+    pass
+
+
+class TestSubmission(SubmissionScenarios):
     pass

@@ -21,16 +21,26 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 """
 
 from flowcraft.testing.checks import check, covers
-from flowcraft.testing.contracts import CoordinationContract
+from flowcraft.testing.contracts import (
+    ContextContract,
+    CoordinationContract,
+    JobsContract,
+    QueueContract,
+)
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import (
     CancelScenarios,
     DeadlineScenarios,
     DelayedStartScenarios,
+    EdgeScenarios,
     EndScenarios,
     ErrorTextScenarios,
+    ExpressionScenarios,
     FailureScenarios,
+    FallbackScenarios,
+    InputScenarios,
     JoinScenarios,
+    LoopScenarios,
     OutputScenarios,
     StartScenarios,
     StatusScenarios,
@@ -42,15 +52,23 @@ from flowcraft.testing.wire import Call, Wire
 __all__ = [
     "Call",
     "CancelScenarios",
+    "ContextContract",
     "CoordinationContract",
     "DeadlineScenarios",
     "DelayedStartScenarios",
+    "EdgeScenarios",
     "EndScenarios",
     "ErrorTextScenarios",
+    "ExpressionScenarios",
     "FailureScenarios",
+    "FallbackScenarios",
     "Harness",
+    "InputScenarios",
+    "JobsContract",
     "JoinScenarios",
+    "LoopScenarios",
     "OutputScenarios",
+    "QueueContract",
     "Stage",
     "StartScenarios",
     "StatusScenarios",

@@ -33,15 +33,19 @@ class Harness(ABC):
         spec: The adapter's own declaration of what it is and what it can do.
         lease_seconds: How long a message is held: adapters that are made hold it so long.
         largest_value_bytes: The largest value for adapters that are made; None for their own.
+        patience_seconds: Bound of every wait, in the loop's time: reached only when something is
+            broken.
         slack_seconds: How late a message may be taken by an idle worker that nothing wakes.
+        tick_seconds: How coarse the backend's own time is: what is over may be seen so much longer.
     """
 
     spec: ClassVar[AdapterSpec]
 
-    def __init__(self) -> None:
-        self.lease_seconds = 10.0
-        self.largest_value_bytes: int | None = None
-        self.slack_seconds = 5.0
+    lease_seconds: float = 10.0
+    largest_value_bytes: int | None = None
+    patience_seconds: float = 100_000.0
+    slack_seconds: float = 5.0
+    tick_seconds: float = 0.001
 
     @abstractmethod
     def adapter(self, options: RuntimeOptions, wire: Wire) -> BaseDistributedAdapter:

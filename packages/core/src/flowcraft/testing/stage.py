@@ -32,17 +32,17 @@ from flowcraft.status import ResumeOutcome, RunHeader, RunResult
 from flowcraft.testing.clock import LoopClock
 from flowcraft.testing.graphs import BlueprintJson
 from flowcraft.testing.harness import Harness
+from flowcraft.testing.in_process import Signal, start_in_process
 from flowcraft.testing.loop import VirtualLoop, answer_due
 from flowcraft.testing.wire import Numbering, Wire
 from flowcraft.testing.worker import Worker
+from flowcraft.values import decode
 
 SWEEP_LEASES = 2.0
 """How often workers look for what was lost, in lengths of a lease."""
 POLL_SECONDS = 2.0
 FAR_SECONDS = 1e9
 """Further ahead than any timer of a test."""
-LONG_SECONDS = 100_000.0
-"""Bound of every wait, in the loop's time: reached only when something is broken."""
 QUIET_LEASES = 5.0
 """So many leases without any work, and no message is left that somebody could take."""
 
@@ -105,6 +105,11 @@ class Stage:
     def sweep_seconds(self) -> float:
         """How often workers look for what was lost, unless they are told otherwise."""
         return SWEEP_LEASES * self.harness.lease_seconds
+
+    @property
+    def recovery_seconds(self) -> float:
+        """By how much a death or a lost message may delay a run: the lease and a sweep."""
+        return self.lease_seconds + self.sweep_seconds + 2 * self.harness.slack_seconds
 
     def now(self) -> float:
         """The time by a right clock, in seconds since the epoch."""
@@ -248,7 +253,8 @@ class Stage:
         blueprint_hash: str | None = None,
     ) -> str:
         """Create a run without starting it, as a client does that dies in between."""
-        header = await self._new(
+        await self._store_blueprints()
+        header = self.new_header(
             blueprint_id,
             run_id=run_id,
             deadline_seconds=deadline_seconds,
@@ -258,7 +264,12 @@ class Stage:
         await self.client.runs.create(header, payload)
         return run_id
 
-    async def _new(
+    async def _store_blueprints(self) -> None:
+        for program in self._programs.values():
+            content = canonical_bytes(program.blueprint)
+            await self.client.ports.store.put_blueprint(program.hash, content)
+
+    def new_header(
         self,
         blueprint_id: str,
         *,
@@ -267,10 +278,7 @@ class Stage:
         delay_seconds: float = 0.0,
         blueprint_hash: str | None = None,
     ) -> RunHeader:
-        """Store what a run needs, and write its header."""
-        for program in self._programs.values():
-            content = canonical_bytes(program.blueprint)
-            await self.client.ports.store.put_blueprint(program.hash, content)
+        """What a run that is submitted now says of itself."""
         program = self._programs[blueprint_id]
         now = self.now()
         return RunHeader(
@@ -288,7 +296,8 @@ class Stage:
 
     async def submit(self, blueprint_id: str, payload: Any = None, **how: Any) -> str:
         """Create a run and start it; arguments as for `create`."""
-        header = await self._new(blueprint_id, **how)
+        await self._store_blueprints()
+        header = self.new_header(blueprint_id, **how)
         await self.client.runs.begin(header, payload, self._programs[blueprint_id])
         return header.run_id
 
@@ -300,7 +309,7 @@ class Stage:
 
         return RunHandle(run_id, connect)
 
-    async def result(self, run_id: str = "run", *, within: float = LONG_SECONDS) -> RunResult:
+    async def result(self, run_id: str = "run", *, within: float | None = None) -> RunResult:
         """Wait for the end of a run."""
 
         async def is_announced() -> bool:
@@ -316,11 +325,60 @@ class Stage:
             self.worker()
         return await self.result(await self.submit(blueprint["id"], payload, **how))
 
+    async def run_both(
+        self,
+        blueprint: BlueprintJson,
+        payload: Any = None,
+        *,
+        signals: Sequence[Signal] = (),
+        run_id: str = "run",
+    ) -> RunResult:
+        """Run one blueprint as `run` does, and in process besides: the results must be equal.
+
+        For nodes that answer alike in whatever process and however often they are asked. What
+        executes in process is not counted in `calls`.
+
+        Args:
+            blueprint: What to run.
+            payload: Its payload.
+            signals: Resumes for waits that are not reached yet.
+            run_id: Of both runs.
+        """
+        self.add(blueprint)
+        registry = NodeRegistry()
+        nobody = Worker("in process", Wire())
+        for uses, (make, options) in self._nodes.items():
+            registry.register(make(nobody), uses=uses, options=options)
+        local = start_in_process(
+            self.program(blueprint["id"]),
+            payload,
+            run_id=run_id,
+            registry=registry,
+            expressions=self.expressions,
+            programs=self._programs,
+            signals=signals,
+            largest_value_bytes=self.harness.largest_value_bytes,
+        )
+        await self.create(blueprint["id"], payload, run_id=run_id)
+        for one in signals:
+            outcome = await self.resume(
+                one.node_id, one.output, action=one.action, scope=one.scope, run_id=run_id
+            )
+            assert outcome == "kept", f"{one} was {outcome}"
+        await self.client.runs.start(run_id)
+        if not self.workers:
+            self.worker()
+        result = await self.result(run_id)
+        expected = await local.result()
+        assert result == expected, "the adapter and the run in process do not mean the same"
+        return result
+
     async def until(
-        self, holds: Callable[[], Awaitable[bool]], *, within: float = LONG_SECONDS
+        self, holds: Callable[[], Awaitable[bool]], *, within: float | None = None
     ) -> None:
         """Wait until something holds."""
         loop = asyncio.get_running_loop()
+        within = self.harness.patience_seconds if within is None else within
         started = loop.time()
         step = 0.01
         while not await holds():
@@ -404,6 +462,10 @@ class Stage:
         assert found is not None
         return found
 
+    async def until_output(self, key: str, run_id: str = "run") -> Any:
+        """Wait for a record, and give its output."""
+        return decode(bytes((await self.until_recorded(key, run_id)).output))
+
     async def children(self, run_id: str = "run") -> list[RunHeader]:
         """The children of a run, oldest first."""
         ids = await self.client.ports.store.children(run_id)
@@ -479,7 +541,8 @@ class Stage:
     async def until_quiet(self) -> None:
         """Wait until nobody has anything left to do."""
         loop = asyncio.get_running_loop()
-        seen, since = self.handled, loop.time()
+        started = loop.time()
+        seen, since = self.handled, started
         await asyncio.sleep(self.harness.slack_seconds)
         while True:
             with answer_due():
@@ -490,7 +553,7 @@ class Stage:
                 seen, since = self.handled, loop.time()
             elif messages is None and loop.time() - since > QUIET_LEASES * self.lease_seconds:
                 return
-            assert loop.time() < LONG_SECONDS * 10, "the messages do not end"
+            assert loop.time() - started <= self.harness.patience_seconds, "the messages do not end"
             await asyncio.sleep(self.harness.slack_seconds)
 
 

@@ -2,9 +2,14 @@
 
 from flowcraft.testing.scenarios.cancelling import CancelScenarios, DeadlineScenarios
 from flowcraft.testing.scenarios.delays import DelayedStartScenarios
+from flowcraft.testing.scenarios.edges import EdgeScenarios
 from flowcraft.testing.scenarios.ends import EndScenarios
+from flowcraft.testing.scenarios.expressions import ExpressionScenarios
 from flowcraft.testing.scenarios.failures import ErrorTextScenarios, FailureScenarios
+from flowcraft.testing.scenarios.fallbacks import FallbackScenarios
+from flowcraft.testing.scenarios.inputs import InputScenarios
 from flowcraft.testing.scenarios.joins import JoinScenarios
+from flowcraft.testing.scenarios.loops import LoopScenarios
 from flowcraft.testing.scenarios.outputs import OutputScenarios
 from flowcraft.testing.scenarios.starts import StartScenarios, SubmissionScenarios
 from flowcraft.testing.scenarios.status import StatusScenarios
@@ -13,10 +18,15 @@ __all__ = [
     "CancelScenarios",
     "DeadlineScenarios",
     "DelayedStartScenarios",
+    "EdgeScenarios",
     "EndScenarios",
     "ErrorTextScenarios",
+    "ExpressionScenarios",
     "FailureScenarios",
+    "FallbackScenarios",
+    "InputScenarios",
     "JoinScenarios",
+    "LoopScenarios",
     "OutputScenarios",
     "StartScenarios",
     "StatusScenarios",

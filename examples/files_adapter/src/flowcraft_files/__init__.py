@@ -1,0 +1,1 @@
+"""Flowcraft on plain files in a folder."""

@@ -1,0 +1,106 @@
+"""A planted bug: a small patch of our own code, and the check that must reject it."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+PATCHED = ("flowcraft", "flowcraft_", "tests.four_method")
+"""Modules in which a patched function is replaced, under whatever name they know it."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Some text of a function, and what stands there instead.
+
+    Attributes:
+        target: `module:function` or `module:Class.method`.
+        old: Text that stands in its source once; lines without their common indent.
+        new: What stands there instead.
+    """
+
+    target: str
+    old: str
+    new: str
+
+    def apply(self) -> None:
+        """Plant it in this process, for good."""
+        module_name, _, path = self.target.partition(":")
+        owner: Any = importlib.import_module(module_name)
+        *classes, name = path.split(".")
+        for one in classes:
+            owner = getattr(owner, one)
+        found = inspect.getattr_static(owner, name)
+        patched = self._patched(found, owner if classes else None)
+        if classes:
+            setattr(owner, name, patched)
+        else:
+            _replace_everywhere(found, patched)
+
+    def _patched(self, found: Any, owner: type | None) -> Any:
+        function = _function_in(found)
+        source = textwrap.dedent(inspect.getsource(function))
+        count = source.count(self.old)
+        if count != 1:
+            raise LookupError(f"{self.target} has {self.old!r} {count} times, not once")
+        # A method may say super(), which asks for a variable __class__ around it.
+        body = textwrap.indent(source.replace(self.old, self.new), "    ")
+        maker = f"def make(__class__):\n{body}\n    return {function.__name__}"
+        made: dict[str, Any] = {}
+        flags = function.__code__.co_flags & _FUTURES
+        code = compile(maker, inspect.getfile(function), "exec", flags, dont_inherit=True)
+        exec(code, function.__globals__, made)
+        return made["make"](owner)
+
+
+_FUTURES = 0x1000000  # from __future__ import annotations
+
+
+def _function_in(found: Any) -> Callable[..., Any]:
+    """The function in what a class or module holds, without its decorators."""
+    if isinstance(found, (staticmethod, classmethod)):
+        found = found.__func__
+    if isinstance(found, property):
+        found = found.fget
+    if isinstance(found, functools.cached_property):
+        found = found.func
+    function: Callable[..., Any] = inspect.unwrap(found)
+    return function
+
+
+def _replace_everywhere(old: Any, new: Any) -> None:
+    for name, module in list(sys.modules.items()):
+        if module is None or not name.startswith(PATCHED):
+            continue
+        for attribute, held in list(vars(module).items()):
+            if held is old:
+                setattr(module, attribute, new)
+
+
+@dataclass(frozen=True)
+class Bug:
+    """One planted bug.
+
+    Attributes:
+        what: What it does wrong, as a sentence.
+        patches: How.
+        rejected_by: The check that must fail: `Suite.test_name` of the kit, or the node id of
+            another test.
+        on: The kit's module that is run: `memory`, `split`, `sqlite`, `four_method`.
+    """
+
+    what: str
+    patches: tuple[Patch, ...]
+    rejected_by: str
+    on: str = "memory"
+
+
+def bug(what: str, *patches: tuple[str, str, str], rejected_by: str, on: str = "memory") -> Bug:
+    """Write down a bug; a patch is target, old text and new text."""
+    return Bug(what, tuple(Patch(*patch) for patch in patches), rejected_by, on)
