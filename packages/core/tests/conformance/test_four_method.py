@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from flowcraft.testing import (
+    AttemptScenarios,
     CancelScenarios,
     ContextContract,
     CoordinationContract,
     DeadlineScenarios,
     DelayedStartScenarios,
+    DeliveryScenarios,
+    DeployScenarios,
     EdgeScenarios,
     EndScenarios,
     ErrorTextScenarios,
@@ -21,6 +24,7 @@ from flowcraft.testing import (
     JobsContract,
     JoinScenarios,
     LoopScenarios,
+    MissingScenarios,
     OutputScenarios,
     QueueContract,
     StartScenarios,
@@ -112,4 +116,20 @@ class TestStatus(StatusScenarios):
 
 
 class TestSubmission(SubmissionScenarios):
+    pass
+
+
+class TestAttempt(AttemptScenarios):
+    pass
+
+
+class TestDelivery(DeliveryScenarios):
+    pass
+
+
+class TestDeploy(DeployScenarios):
+    pass
+
+
+class TestMissing(MissingScenarios):
     pass

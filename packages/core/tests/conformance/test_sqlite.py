@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from flowcraft.testing import (
+    AttemptScenarios,
     CancelScenarios,
     ContextContract,
     CoordinationContract,
     DeadlineScenarios,
     DelayedStartScenarios,
+    DeliveryScenarios,
+    DeployScenarios,
     EdgeScenarios,
     EndScenarios,
     ErrorTextScenarios,
@@ -23,6 +26,7 @@ from flowcraft.testing import (
     JobsContract,
     JoinScenarios,
     LoopScenarios,
+    MissingScenarios,
     OutputScenarios,
     QueueContract,
     StartScenarios,
@@ -114,4 +118,20 @@ class TestStatus(StatusScenarios):
 
 
 class TestSubmission(SubmissionScenarios):
+    pass
+
+
+class TestAttempt(AttemptScenarios):
+    pass
+
+
+class TestDelivery(DeliveryScenarios):
+    pass
+
+
+class TestDeploy(DeployScenarios):
+    pass
+
+
+class TestMissing(MissingScenarios):
     pass

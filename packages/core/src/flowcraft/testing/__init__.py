@@ -29,9 +29,12 @@ from flowcraft.testing.contracts import (
 )
 from flowcraft.testing.harness import Harness
 from flowcraft.testing.scenarios import (
+    AttemptScenarios,
     CancelScenarios,
     DeadlineScenarios,
     DelayedStartScenarios,
+    DeliveryScenarios,
+    DeployScenarios,
     EdgeScenarios,
     EndScenarios,
     ErrorTextScenarios,
@@ -41,6 +44,7 @@ from flowcraft.testing.scenarios import (
     InputScenarios,
     JoinScenarios,
     LoopScenarios,
+    MissingScenarios,
     OutputScenarios,
     StartScenarios,
     StatusScenarios,
@@ -50,12 +54,15 @@ from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
+    "AttemptScenarios",
     "Call",
     "CancelScenarios",
     "ContextContract",
     "CoordinationContract",
     "DeadlineScenarios",
     "DelayedStartScenarios",
+    "DeliveryScenarios",
+    "DeployScenarios",
     "EdgeScenarios",
     "EndScenarios",
     "ErrorTextScenarios",
@@ -67,6 +74,7 @@ __all__ = [
     "JobsContract",
     "JoinScenarios",
     "LoopScenarios",
+    "MissingScenarios",
     "OutputScenarios",
     "QueueContract",
     "Stage",

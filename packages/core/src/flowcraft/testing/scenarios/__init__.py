@@ -1,7 +1,9 @@
 """What whole runs do, sentence by sentence of docs/semantics.md: one class a chapter."""
 
+from flowcraft.testing.scenarios.attempts import AttemptScenarios
 from flowcraft.testing.scenarios.cancelling import CancelScenarios, DeadlineScenarios
 from flowcraft.testing.scenarios.delays import DelayedStartScenarios
+from flowcraft.testing.scenarios.deliveries import DeliveryScenarios
 from flowcraft.testing.scenarios.edges import EdgeScenarios
 from flowcraft.testing.scenarios.ends import EndScenarios
 from flowcraft.testing.scenarios.expressions import ExpressionScenarios
@@ -10,14 +12,18 @@ from flowcraft.testing.scenarios.fallbacks import FallbackScenarios
 from flowcraft.testing.scenarios.inputs import InputScenarios
 from flowcraft.testing.scenarios.joins import JoinScenarios
 from flowcraft.testing.scenarios.loops import LoopScenarios
+from flowcraft.testing.scenarios.missing import DeployScenarios, MissingScenarios
 from flowcraft.testing.scenarios.outputs import OutputScenarios
 from flowcraft.testing.scenarios.starts import StartScenarios, SubmissionScenarios
 from flowcraft.testing.scenarios.status import StatusScenarios
 
 __all__ = [
+    "AttemptScenarios",
     "CancelScenarios",
     "DeadlineScenarios",
     "DelayedStartScenarios",
+    "DeliveryScenarios",
+    "DeployScenarios",
     "EdgeScenarios",
     "EndScenarios",
     "ErrorTextScenarios",
@@ -27,6 +33,7 @@ __all__ = [
     "InputScenarios",
     "JoinScenarios",
     "LoopScenarios",
+    "MissingScenarios",
     "OutputScenarios",
     "StartScenarios",
     "StatusScenarios",

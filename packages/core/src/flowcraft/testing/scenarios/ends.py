@@ -15,6 +15,9 @@ from flowcraft.testing.graphs import batch, graph, loop, node, value
 from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, never
 
+LONGEST_THREAD_SECONDS = 10.0
+"""How long a node stays in its thread, in real time, when nobody ends it."""
+
 
 class EndScenarios:
     """A run ends once, when its sinks are over, and its result never changes."""
@@ -98,7 +101,7 @@ class EndScenarios:
         nodes = [
             node("a"),
             node("w", "wait"),
-            node("p", "sleep", duration="30d"),
+            node("p", "sleep", duration=round(10_000 * stage.lease_seconds)),
             node("j", config={"joinStrategy": "any"}),
         ]
         edges = [("a", "w"), ("a", "p"), ("a", "j"), ("w", "j"), ("p", "j")]
@@ -143,18 +146,19 @@ class EndScenarios:
     async def test_what_a_node_in_a_thread_brings_after_the_end_is_thrown_away(
         self, stage: Stage
     ) -> None:
-        has_begun, is_over = threading.Event(), threading.Event()
+        has_begun, is_over = asyncio.Event(), threading.Event()
+        loop = asyncio.get_running_loop()
 
         @stage.node("threaded")
         def threaded(input: Any) -> str:
-            has_begun.set()
-            is_over.wait(10.0)
+            loop.call_soon_threadsafe(has_begun.set)
+            is_over.wait(LONGEST_THREAD_SECONDS)
             return "too late"
 
         stage.add(graph([node("a", "threaded"), node("b")], ("a", "b")))
         stage.worker()
         await stage.submit("g")
-        await asyncio.get_running_loop().run_in_executor(None, has_begun.wait, 10.0)
+        await has_begun.wait()
         await stage.handle().cancel()
         is_over.set()
         await stage.until_quiet()
