@@ -16,6 +16,7 @@ from flowcraft.testing import (
     EdgeScenarios,
     EndScenarios,
     ErrorTextScenarios,
+    EventScenarios,
     ExpressionScenarios,
     FailureScenarios,
     FallbackScenarios,
@@ -23,7 +24,9 @@ from flowcraft.testing import (
     InputScenarios,
     JobsContract,
     JoinScenarios,
+    ListingScenarios,
     LoopScenarios,
+    MessageScenarios,
     MissingScenarios,
     OutputScenarios,
     QueueContract,
@@ -132,4 +135,16 @@ class TestDeploy(DeployScenarios):
 
 
 class TestMissing(MissingScenarios):
+    pass
+
+
+class TestEvent(EventScenarios):
+    pass
+
+
+class TestListing(ListingScenarios):
+    pass
+
+
+class TestMessage(MessageScenarios):
     pass

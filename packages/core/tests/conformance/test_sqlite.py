@@ -18,6 +18,7 @@ from flowcraft.testing import (
     EdgeScenarios,
     EndScenarios,
     ErrorTextScenarios,
+    EventScenarios,
     ExpressionScenarios,
     FailureScenarios,
     FallbackScenarios,
@@ -25,7 +26,9 @@ from flowcraft.testing import (
     InputScenarios,
     JobsContract,
     JoinScenarios,
+    ListingScenarios,
     LoopScenarios,
+    MessageScenarios,
     MissingScenarios,
     OutputScenarios,
     QueueContract,
@@ -134,4 +137,16 @@ class TestDeploy(DeployScenarios):
 
 
 class TestMissing(MissingScenarios):
+    pass
+
+
+class TestEvent(EventScenarios):
+    pass
+
+
+class TestListing(ListingScenarios):
+    pass
+
+
+class TestMessage(MessageScenarios):
     pass

@@ -6,12 +6,15 @@ from flowcraft.testing.scenarios.delays import DelayedStartScenarios
 from flowcraft.testing.scenarios.deliveries import DeliveryScenarios
 from flowcraft.testing.scenarios.edges import EdgeScenarios
 from flowcraft.testing.scenarios.ends import EndScenarios
+from flowcraft.testing.scenarios.events import EventScenarios
 from flowcraft.testing.scenarios.expressions import ExpressionScenarios
 from flowcraft.testing.scenarios.failures import ErrorTextScenarios, FailureScenarios
 from flowcraft.testing.scenarios.fallbacks import FallbackScenarios
 from flowcraft.testing.scenarios.inputs import InputScenarios
 from flowcraft.testing.scenarios.joins import JoinScenarios
+from flowcraft.testing.scenarios.listings import ListingScenarios
 from flowcraft.testing.scenarios.loops import LoopScenarios
+from flowcraft.testing.scenarios.messages import MessageScenarios
 from flowcraft.testing.scenarios.missing import DeployScenarios, MissingScenarios
 from flowcraft.testing.scenarios.outputs import OutputScenarios
 from flowcraft.testing.scenarios.starts import StartScenarios, SubmissionScenarios
@@ -27,12 +30,15 @@ __all__ = [
     "EdgeScenarios",
     "EndScenarios",
     "ErrorTextScenarios",
+    "EventScenarios",
     "ExpressionScenarios",
     "FailureScenarios",
     "FallbackScenarios",
     "InputScenarios",
     "JoinScenarios",
+    "ListingScenarios",
     "LoopScenarios",
+    "MessageScenarios",
     "MissingScenarios",
     "OutputScenarios",
     "StartScenarios",
