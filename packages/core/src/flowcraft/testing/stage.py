@@ -18,6 +18,7 @@ import pytest
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.blueprint import canonical_bytes, load_blueprint
+from flowcraft.capabilities import Capabilities
 from flowcraft.client.handle import RunHandle
 from flowcraft.engine.program import Program
 from flowcraft.engine.record import Record, decode_record
@@ -96,9 +97,19 @@ class Stage:
         return self.harness.lease_seconds
 
     @property
+    def can(self) -> Capabilities:
+        """What the adapter declares that it can do."""
+        return self.harness.spec.capabilities
+
+    @property
     def sweep_seconds(self) -> float:
         """How often workers look for what was lost, unless they are told otherwise."""
         return SWEEP_LEASES * self.harness.lease_seconds
+
+    @property
+    def recovery_seconds(self) -> float:
+        """By how much a death or a lost message may delay a run: the lease and a sweep."""
+        return self.lease_seconds + self.sweep_seconds + 2 * self.harness.slack_seconds
 
     def now(self) -> float:
         """The time by a right clock, in seconds since the epoch."""
@@ -300,6 +311,7 @@ class Stage:
             deadline_at=deadline_at(
                 program.blueprint.metadata, now + delay_seconds, deadline_seconds
             ),
+            format=self.client.options.runtime_options.format,
         )
 
     async def submit(self, blueprint_id: str, payload: Any = None, **how: Any) -> str:
