@@ -16,6 +16,7 @@ from flowcraft.testing import (
     LateWorkers,
     LostMessages,
     RepeatedCalls,
+    WireBudgets,
 )
 from packages.core.tests.conformance.harnesses import SplitHarness
 
@@ -62,4 +63,8 @@ class TestPauses(LateWorkers):
 
 
 class TestSkew(ClockSkew):
+    pass
+
+
+class TestBudgets(WireBudgets):
     pass

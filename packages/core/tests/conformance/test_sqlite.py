@@ -18,6 +18,7 @@ from flowcraft.testing import (
     LateWorkers,
     LostMessages,
     RepeatedCalls,
+    WireBudgets,
 )
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
@@ -64,4 +65,8 @@ class TestPauses(LateWorkers):
 
 
 class TestSkew(ClockSkew):
+    pass
+
+
+class TestBudgets(WireBudgets):
     pass

@@ -21,8 +21,10 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 - `crashes`: what they do when somebody dies at any call.
 - `faults`: and when other things go wrong.
 - `cases`: what is run for that.
+- `budgets`: what runs cost, in requests.
 """
 
+from flowcraft.testing.budgets import WireBudgets
 from flowcraft.testing.checks import check, covers
 from flowcraft.testing.contracts import CoordinationContract
 from flowcraft.testing.crashes import CrashAtEveryStep
@@ -35,7 +37,7 @@ from flowcraft.testing.faults import (
     LostMessages,
     RepeatedCalls,
 )
-from flowcraft.testing.harness import Harness
+from flowcraft.testing.harness import Budget, Harness
 from flowcraft.testing.scenarios import JoinScenarios
 from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, Wire
@@ -43,6 +45,7 @@ from flowcraft.testing.wire import Call, Wire
 __all__ = [
     "AmbiguousAnswers",
     "AnyOrder",
+    "Budget",
     "Call",
     "ClockSkew",
     "CoordinationContract",
@@ -55,6 +58,7 @@ __all__ = [
     "RepeatedCalls",
     "Stage",
     "Wire",
+    "WireBudgets",
     "check",
     "covers",
 ]

@@ -20,15 +20,13 @@ from flowcraft.ports.contract import decode_job
 from flowcraft.ports.queue import Delivery
 from flowcraft.testing.cases import Case, Cast
 from flowcraft.testing.cases.case import RETRY, Execution
-from flowcraft.testing.loop import answer_due
 from flowcraft.testing.seen import Seen, differences, paths, records, see, wrong_end
-from flowcraft.testing.stage import Stage
+from flowcraft.testing.stage import NEVER_SECONDS, Stage
 from flowcraft.testing.wire import Call, Numbering
 from flowcraft.testing.worker import Worker
 
 T = TypeVar("T")
 
-NEVER_SECONDS = 1e9
 ASK_AGAIN_SECONDS = 0.1
 """How long somebody outside leaves a backend alone that did not answer."""
 
@@ -145,7 +143,7 @@ class Play:
         for name in self._runs:
             await self.until_over(name)
         seconds = loop.time() - started
-        await self.stage.until(self._is_done)
+        await self.stage.until_done()
         calls, messages = self._numbering.count, self._messages
         first = await self._see()
         await self._fault.until_over()
@@ -178,12 +176,6 @@ class Play:
 
     async def _see(self) -> dict[str, Seen | None]:
         return {name: await see(self.stage.client, id_) for name, id_ in self._runs.items()}
-
-    async def _is_done(self) -> bool:
-        """Whether the last call of the workers for these runs was made."""
-        with answer_due():
-            messages = await self.stage.harness.messages()
-        return not messages and all(worker.is_idle for worker in self._everybody)
 
     async def _until_quiet(self) -> None:
         """Wait until no message is left, and no timer that would make one."""

@@ -141,11 +141,12 @@ class Trial:
             print(*play.trace, sep="\n")  # noqa: T201 - asked for
         if not problems:
             return []
-        met = [f"{call}, " for call in play.trace if call.startswith(f"{name.partition(':')[0]} ")]
+        number, is_call, _ = name.partition(":")
+        calls = [call for call in play.trace if is_call and call.startswith(f"{number} ")]
         nodeid = shlex.quote(self._request.node.nodeid)
         again = f"pytest {nodeid}" + (f" --crash-point {name}" if name else "")
-        where = f"{self._name}, {self._what} {name} ({''.join(met)}again: {again})"
-        return [f"{where}:" + "".join(f"\n  {problem}" for problem in problems[:5])]
+        where = " ".join([self._name, self._what, name, *calls])
+        return [f"{where}; again: {again}" + "".join(f"\n  {what}" for what in problems[:5])]
 
 
 def _sample(names: Sequence[str], dice: random.Random) -> Sequence[str]:

@@ -33,6 +33,8 @@ from flowcraft.testing.wire import Numbering, Wire
 from flowcraft.testing.worker import Worker
 
 SWEEP_SECONDS = 20.0
+NEVER_SECONDS = 1e9
+"""The interval of what is not to happen."""
 POLL_SECONDS = 2.0
 QUIET_LEASES = 5.0
 """So many leases without any work, and no message is left that somebody could take."""
@@ -428,6 +430,16 @@ class Stage:
     async def timers(self) -> Sequence[Timer]:
         """Every timer that is set."""
         return await self.client.ports.store.due_timers(float("inf"), 100_000)
+
+    async def until_done(self) -> None:
+        """Wait until no message is seen and no worker is at one: the last call was made."""
+
+        async def holds() -> bool:
+            with answer_due():
+                messages = await self.harness.messages()
+            return not messages and all(worker.is_idle for worker in self.workers)
+
+        await self.until(holds)
 
     async def until_quiet(self) -> None:
         """Wait until nobody has anything left to do."""

@@ -46,9 +46,7 @@ def fan() -> Case:
     edges += [(name, join) for name in names for join in ("all", "any")]
     output = {"all": dict.fromkeys(names, 7), "any": ANYTHING}
     ends = (End("completed", output, {name: name for name in names}),)
-    return Case(
-        blueprints=(graph(nodes, *edges),), payload=7, ends=ends, varies=frozenset({"any"})
-    )
+    return Case(blueprints=(graph(nodes, *edges),), payload=7, ends=ends, varies=frozenset({"any"}))
 
 
 def loop() -> Case:

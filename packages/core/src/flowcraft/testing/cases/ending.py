@@ -29,9 +29,7 @@ def two_runs() -> Case:
     nodes = [act("a"), act("b", writes={"b": 1}), act("c", writes={"c": 2}), act("j")]
     edges = [("a", "b"), ("a", "c"), ("b", "j"), ("c", "j")]
     end = End("completed", {"b": 3, "c": 3}, {"b": 1, "c": 2})
-    return Case(
-        blueprints=(graph(nodes, *edges),), payload=3, story=_submit_two, ends=(end, end)
-    )
+    return Case(blueprints=(graph(nodes, *edges),), payload=3, story=_submit_two, ends=(end, end))
 
 
 async def _cancel(outside: Outside) -> None:

@@ -12,7 +12,9 @@ def attempts() -> Case:
         act("raises", config={"maxRetries": 3, "retryDelay": 200}, fails=2, writes={"k": 1}),
         act("dies", config={"maxRetries": 2, "retryDelay": 100}, fails=ALWAYS, writes={"no": 1}),
     ]
-    return Case(blueprints=(graph(nodes, ("raises", "dies")),), ends=(End("failed", None, {"k": 1}),))
+    return Case(
+        blueprints=(graph(nodes, ("raises", "dies")),), ends=(End("failed", None, {"k": 1}),)
+    )
 
 
 def timeouts() -> Case:

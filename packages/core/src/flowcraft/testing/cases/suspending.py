@@ -112,9 +112,7 @@ def wait_in_a_child() -> Case:
     child = graph([node("w", "wait"), act("x")], ("w", "x"), name="child")
     nodes = [node("s", "subflow", blueprintId="child"), act("j")]
     ends = (End("completed", "child"),)
-    return Case(
-        blueprints=(graph(nodes, ("s", "j")), child), story=_resume_in_a_child, ends=ends
-    )
+    return Case(blueprints=(graph(nodes, ("s", "j")), child), story=_resume_in_a_child, ends=ends)
 
 
 def race() -> Case:
