@@ -16,7 +16,11 @@ logging.getLogger("nox").setLevel(logging.ERROR)
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 
-PACKAGES = sorted(path.parent for path in Path("packages").glob("*/pyproject.toml"))
+PACKAGES = [
+    path.parent
+    for folder in ("packages", "examples")
+    for path in sorted(Path(folder).glob("*/pyproject.toml"))
+]
 
 
 def install(session: nox.Session) -> None:
@@ -40,6 +44,22 @@ def tests(session: nox.Session) -> None:
     """Run the tests; what follows `--` goes to pytest."""
     install(session)
     session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the engine's own tests; fails unless they reach every line and branch of it."""
+    install(session)
+    session.run("python", "-m", "tests.coverage.run")
+
+
+@nox.session
+def mutate(session: nox.Session) -> None:
+    """Change code wrongly and run tests: the engine; -- --protocol --count N --seed S."""
+    install(session)
+    tools = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "mutation")
+    session.run("python", "-m", "pip", "install", "-q", *tools)
+    session.run("python", "-m", "tests.mutation.run", *session.posargs)
 
 
 @nox.session

@@ -64,6 +64,7 @@ class ToyCoordinationStore(CoordinationStore):
 
     def _put(self, key: str, value: str, ttl_seconds: float | None) -> None:
         self._server.keys[key] = value
+        self._server.expiries.pop(key, None)
         if ttl_seconds is not None:
             self._server.expiries[key] = self._clock.now() + ttl_seconds
 
@@ -94,7 +95,12 @@ class ToyCoordinationStore(CoordinationStore):
         return await self._call("extend_ttl", step)
 
     async def delete(self, key: str) -> bool:
-        return await self._call("delete", lambda: self._server.keys.pop(key, None) is not None)
+        def step() -> bool:
+            was_there = self._live(key) is not None
+            self._server.keys.pop(key, None)
+            return was_there
+
+        return await self._call("delete", step)
 
     async def get(self, key: str) -> str | None:
         return await self._call("get", lambda: self._live(key))
@@ -123,12 +129,15 @@ class ToyContext(AsyncContext):
         return {key: json.loads(text) for key, text in items.items()}
 
     async def patch(self, operations: Sequence[ContextOperation]) -> None:
+        # All of it is written out before any of it is stored.
+        texts = [json.dumps(operation.value) for operation in operations]
+
         def step() -> None:
-            for operation in operations:
+            for operation, text in zip(operations, texts, strict=True):
                 if operation.kind == "delete":
                     self._items.pop(operation.key, None)
                 else:
-                    self._items[operation.key] = json.dumps(operation.value)
+                    self._items[operation.key] = text
 
         await self._call("context.patch", step)
 
@@ -151,12 +160,15 @@ class FourMethodAdapter(BaseDistributedAdapter):
         call: Call = call_directly,
         lease_seconds: float = 30.0,
         dice: random.Random | None = None,
+        server_clock: Clock | None = None,
     ) -> None:
         self.server = server
         self.call = call
         self._lease_seconds = lease_seconds
         self._dice = dice or random.Random(0)
-        coordination = ToyCoordinationStore(server, runtime_options.clock, call)
+        # Leases and expiries go by the server's time, whatever the workers' clocks say.
+        self._server_clock = server_clock or runtime_options.clock
+        coordination = ToyCoordinationStore(server, self._server_clock, call)
         super().__init__(
             AdapterOptions(runtime_options=runtime_options, coordination_store=coordination)
         )
@@ -193,7 +205,7 @@ class FourMethodAdapter(BaseDistributedAdapter):
                 task.cancel()
 
     def _take(self) -> Message | None:
-        now = self.options.runtime_options.clock.now()
+        now = self._server_clock.now()
         visible = [message for message in self.server.messages if message.visible_at <= now]
         if not visible:
             return None
@@ -218,7 +230,7 @@ class FourMethodAdapter(BaseDistributedAdapter):
             await self.call("extend", lambda: self._extend(message))
 
     def _extend(self, message: Message) -> None:
-        message.visible_at = self.options.runtime_options.clock.now() + self._lease_seconds
+        message.visible_at = self._server_clock.now() + self._lease_seconds
 
     def _remove(self, message: Message) -> None:
         if message in self.server.messages:

@@ -55,7 +55,8 @@ def _row(sentence: Sentence, holders: list[Holder], bugs: Mapping[str, Bug]) -> 
         named.append(f"{len(holders) - SHOWN} more")
     rejected = dict.fromkeys(name for holder in holders for name in rejecting(holder, bugs))
     bugs_of_it = ", ".join(f"`{name}`" for name in rejected)
-    return f"| {sentence.number} | {_cell(_short(sentence.text))} | {', '.join(named)} | {bugs_of_it} |"
+    text = _cell(_short(sentence.text))
+    return f"| {sentence.number} | {text} | {', '.join(named)} | {bugs_of_it} |"
 
 
 def _short(text: str) -> str:

@@ -6,14 +6,14 @@ reach before or after the effect, be paused past its lease, or be the worker's l
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from flowcraft.errors import BackendUnavailableError
+from tests.simulation.loop import VirtualLoop
 
 T = TypeVar("T")
 
@@ -22,13 +22,13 @@ IDLE_CALLS = frozenset({"_take", "take", "due_timers", "stalled", "context.to_di
 """What idle workers do all the time: faults there are worth less."""
 
 
+FAULTS = (
+    "crash_before", "crash_after", "pause", "error_before", "error_after", "again",
+    "lost message", "duplicated message",
+)  # fmt: skip
+"""All that is drawn, by the names under which it is counted."""
 SLOW_ANSWERS = 0.5
 """Share of the answers that take time; the others are there at once."""
-
-
-def _arrive(arrived: asyncio.Future[None]) -> None:
-    if not arrived.done():
-        arrived.set_result(None)
 
 
 @dataclass(kw_only=True)
@@ -72,6 +72,7 @@ class Faults:
 
     Attributes:
         awake_at: When the last worker that stood still goes on.
+        drawn: How many faults there were.
     """
 
     rng: random.Random
@@ -82,10 +83,7 @@ class Faults:
     by_call: Counter[str] = field(default_factory=Counter)
     trace: list[str] | None = None
     awake_at: float = 0.0
-
-    @property
-    def drawn(self) -> int:
-        return sum(self.counts.values())
+    drawn: int = 0
 
     def draw(self, call: str, now: float) -> str | None:
         """What happens to this call."""
@@ -124,42 +122,69 @@ class Faults:
 
     def count(self, what: str, kind: str) -> str:
         self.counts[what] += 1
+        self.drawn += 1
         return kind
 
-    def happens(self, what: str, chance: float, now: float) -> bool:
-        """Draw a fault of a message."""
+    def copies(self, now: float) -> list[float]:
+        """How much later than sent each copy of a message comes: lost, once or twice."""
+        if self._happens("lost message", self.plan.lose, now):
+            return []
+        if self._happens("duplicated message", self.plan.duplicate, now):
+            return [0.0, self.rng.random() * 2 * self.lease_seconds]
+        return [0.0]
+
+    def _happens(self, what: str, chance: float, now: float) -> bool:
         if not chance or now > self.plan.until or self.drawn >= self.plan.most:
             return False
         if self.rng.random() >= chance:
             return False
-        self.counts[what] += 1
+        self.count(what, what)
         return True
+
+
+class Opening(Protocol):
+    """What a call to the backend passes."""
+
+    async def call(self, name: str, apply: Callable[[], T]) -> T:
+        """Make one external call."""
+
+
+class Window:
+    """Looks at the backend from outside of the world: at once, and nothing goes wrong."""
+
+    async def call(self, name: str, apply: Callable[[], T]) -> T:
+        """Make one external call."""
+        del name
+        return apply()
 
 
 class Gate:
     """The door of one worker to the outside; once dead, no call ever returns."""
 
-    def __init__(self, name: str, faults: Faults, on_death: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, faults: Faults, on_death: Callable[[], None], loop: VirtualLoop
+    ) -> None:
         self.name = name
         self.is_dead = False
         self.has_faults = True
         self._faults = faults
         self._on_death = on_death
+        self._loop = loop
         self._paused_until = 0.0
 
     async def call(self, name: str, apply: Callable[[], T]) -> T:
         """Make one external call."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         faults = self._faults
         await self._travel()
-        kind = faults.draw(name, loop.time()) if self.has_faults else None
+        kind = faults.draw(name, loop.now) if self.has_faults else None
         if kind == "crash_before":
             await self.die()
         if kind == "pause":
             length = faults.plan.pause_seconds
             if length is None:
                 length = faults.lease_seconds * (1.2 + 2 * faults.rng.random())
-            self._paused_until = loop.time() + length
+            self._paused_until = loop.now + length
             faults.awake_at = max(faults.awake_at, self._paused_until)
             await self._travel()
         if kind == "error_before":
@@ -168,7 +193,7 @@ class Gate:
         if kind == "again":
             result = apply()
         if faults.trace is not None:
-            faults.trace.append(f"{loop.time():9.3f} {self.name} {name} -> {result!r}"[:400])
+            faults.trace.append(f"{loop.now:9.3f} {self.name} {name} -> {result!r}"[:400])
         if kind == "crash_after":
             await self.die()
         if kind == "error_after":
@@ -179,12 +204,10 @@ class Gate:
 
     async def _travel(self) -> None:
         """Spend the time of half a round trip; stand still while paused; stay away when dead."""
-        loop = asyncio.get_running_loop()
-        arrived = loop.create_future()
-        loop.call_at(loop.time() + 0.001 + self._faults.rng.random() * 0.02, _arrive, arrived)
-        await arrived
-        while loop.time() < self._paused_until:  # noqa: ASYNC110 - a longer pause may be drawn
-            await asyncio.sleep(self._paused_until - loop.time())
+        loop = self._loop
+        await loop.pass_time(0.001 + self._faults.rng.random() * 0.02)
+        while loop.now < self._paused_until:
+            await loop.pass_time(self._paused_until - loop.now)
         if self.is_dead:
             await loop.create_future()
 
@@ -192,4 +215,4 @@ class Gate:
         """Be dead from now on: whoever calls this is never heard of again."""
         self.is_dead = True
         self._on_death()
-        await asyncio.get_running_loop().create_future()
+        await self._loop.create_future()

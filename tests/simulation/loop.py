@@ -1,12 +1,17 @@
 """An event loop whose time is virtual: it jumps to the next timer when nothing is ready.
 
-One seed, one order of events: nothing here asks the operating system for anything.
+One seed, one order of events: nothing here asks the operating system for anything. Most of the
+time of a simulated run is its loop's, so what asyncio's own loop does for files, signals and
+debugging is left out.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
+from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -16,18 +21,23 @@ class DeadlockError(RuntimeError):
     """Nothing is ready, and nothing will ever be."""
 
 
-class _VirtualSelector:
-    """Instead of waiting for files, moves the time on."""
+class _Handle(asyncio.TimerHandle):
+    """A call to be made: the part of asyncio's that somebody uses."""
 
-    def __init__(self, loop: VirtualLoop) -> None:
-        self._loop = loop
+    __slots__ = ()
 
-    def select(self, timeout: float | None) -> list[Any]:
-        if timeout is None:
-            raise DeadlockError("nothing is ready, and no timer is set")
-        if timeout > 0:
-            self._loop.now += timeout
-        return []
+    def __init__(
+        self, when: float, callback: Callable[..., Any], args: Any, context: Context
+    ) -> None:
+        self._when = when
+        self._callback = callback
+        self._args = args
+        self._context = context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._args = ()  # what it holds may be much
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -36,17 +46,92 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self._selector = _VirtualSelector(self)
-        self._clock_resolution = 1e-9
+        self._next: deque[_Handle] = deque()
+        self._timers: list[tuple[float, int, _Handle | asyncio.Future[None]]] = []
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._numbers = 0
 
     def time(self) -> float:
         return self.now
 
-    def _process_events(self, event_list: list[Any]) -> None:
-        return None
+    def call_soon(  # type: ignore[override] # no types of arguments: nothing here looks at them
+        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        handle = _Handle(self.now, callback, args, context or copy_context())
+        self._next.append(handle)
+        return handle
 
-    def _write_to_self(self) -> None:
-        return None
+    def call_soon_threadsafe(  # type: ignore[override] # there is one thread
+        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        return self.call_soon(callback, *args, context=context)
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self.now + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        handle = _Handle(when, callback, args, context or copy_context())
+        self._numbers += 1
+        heappush(self._timers, (when, self._numbers, handle))
+        return handle
+
+    def create_task(
+        self, coro: Any, *, name: str | None = None, context: Context | None = None
+    ) -> asyncio.Task[Any]:
+        if self._task_factory is not None:
+            task = super().create_task(coro, name=name, context=context)
+        else:
+            task = asyncio.Task(coro, loop=self, name=name, context=context)
+        self._tasks.append(task)
+        return task
+
+    async def pass_time(self, seconds: float) -> None:
+        """Sleep, for less than `asyncio.sleep` costs."""
+        arrived = self.create_future()
+        self._numbers += 1
+        heappush(self._timers, (self.now + seconds, self._numbers, arrived))
+        await arrived
+
+    def leftover(self) -> list[asyncio.Task[Any]]:
+        """All tasks that are not done."""
+        self._tasks = [task for task in self._tasks if not task.done()]
+        return list(self._tasks)
+
+    def close(self) -> None:
+        # Whoever holds the loop must not hold all that ever ran in it.
+        self._timers.clear()
+        self._next.clear()
+        self._tasks.clear()
+        super().close()
+
+    def _run_once(self) -> None:
+        """Make the calls that are ready; where none is, it is the next timer's time."""
+        ready, timers = self._next, self._timers
+        while not self._stopping:
+            while not ready and timers and timers[0][2].cancelled():
+                heappop(timers)
+            if not ready:
+                if not timers:
+                    raise DeadlockError("nothing is ready, and no timer is set")
+                self.now = max(self.now, timers[0][0])
+            while timers and timers[0][0] <= self.now:
+                due = heappop(timers)[2]
+                if isinstance(due, _Handle):
+                    ready.append(due)
+                elif not due.done():
+                    due.set_result(None)
+            for _ in range(len(ready)):
+                handle = ready.popleft()
+                if not handle._cancelled:
+                    try:
+                        handle._context.run(handle._callback, *handle._args)
+                    except Exception as error:  # noqa: BLE001 - of a callback; tasks keep theirs
+                        what = {"message": "a callback failed", "exception": error}
+                        self.call_exception_handler(what)
 
 
 def run_virtually(main: Coroutine[Any, Any, T]) -> T:
@@ -57,7 +142,7 @@ def run_virtually(main: Coroutine[Any, Any, T]) -> T:
     finally:
         try:
             # What is cancelled may begin something else on its way out.
-            while leftover := asyncio.all_tasks(loop):
+            while leftover := loop.leftover():
                 for task in leftover:
                     task.cancel()
                 gathered = asyncio.gather(*leftover, return_exceptions=True)
@@ -65,7 +150,7 @@ def run_virtually(main: Coroutine[Any, Any, T]) -> T:
         except (TimeoutError, DeadlockError):
             pass
         finally:
-            for task in asyncio.all_tasks(loop):
+            for task in loop.leftover():
                 # Of a worker that vanished, at a call that never comes back: nothing to speak of.
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
             loop.close()

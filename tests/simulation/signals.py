@@ -10,13 +10,28 @@ from tests.simulation.case import Case
 
 
 class Outside:
-    """Answers the waits of one run and of its children."""
+    """Answers the waits of one run and of its children.
 
-    def __init__(self, adapter: BaseDistributedAdapter, run_id: str, case: Case) -> None:
+    Args:
+        adapter: Resumes them.
+        run_id: The run.
+        case: What is sent to it.
+        looking: Looks for them, if another adapter is to do that.
+    """
+
+    def __init__(
+        self,
+        adapter: BaseDistributedAdapter,
+        run_id: str,
+        case: Case,
+        *,
+        looking: BaseDistributedAdapter | None = None,
+    ) -> None:
         self._adapter = adapter
+        self._looking = looking or adapter
         self._run_id = run_id
         self._case = case
-        self._resumer = Resumer(adapter.parts)
+        self._resumer = Resumer(self._looking.parts)
         self._answered: set[tuple[str, str]] = set()
 
     async def send_early(self) -> None:
@@ -29,10 +44,10 @@ class Outside:
 
     async def answer(self) -> None:
         """Resume every wait that is seen open, with all signals that are for it."""
-        if not self._case.signals:
+        if all(signal.early for signal in self._case.signals):
             return
-        for run_id in [self._run_id, *await descendants(self._adapter, self._run_id)]:
-            view = await self._adapter.parts.view(run_id)
+        for run_id in [self._run_id, *await descendants(self._looking, self._run_id)]:
+            view = await self._looking.parts.view(run_id)
             if view is None or view.header.is_over:
                 continue
             for activation in await self._resumer.open_waits(view):
@@ -52,7 +67,7 @@ class Outside:
         parent = view.header.parent
         if parent is None:
             return node
-        above = await self._adapter.parts.view(parent.run_id)
+        above = await self._looking.parts.view(parent.run_id)
         assert above is not None
         outer = await self._path(above, parse_activation(parent.activation).node)
         return f"{outer}/{node}"

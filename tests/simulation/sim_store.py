@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from flowcraft.adapter.base import NativePorts
 from flowcraft.adapter.options import RuntimeOptions
+from flowcraft.clock import Clock
 from flowcraft.engine.cells import CHILD, DUE, FAILED, OPEN, RECORD, STARTED
 from flowcraft.local import steps
 from flowcraft.local.adapter import LocalAdapter
@@ -22,7 +22,7 @@ from flowcraft.ports.queue import Delivery, Outgoing
 from flowcraft.ports.store import Arrived, Commit, CommitResult, End, Load, Loaded, Propagation
 from flowcraft.ports.transition import Transition, TransitionResult
 from flowcraft.status import RunHeader
-from tests.simulation.faults import Faults, Gate
+from tests.simulation.faults import Faults, Gate, Opening
 
 MARKS = (OPEN, DUE, FAILED, CHILD, STARTED)
 """What is noted of an activation only as long as it has no record."""
@@ -36,10 +36,16 @@ class SimTables(MemoryTables):
         self._rng = rng
         self.violations: list[str] = []
         self.redeliveries = 0
-        self.sent = 0
+        self.opened = 0
+        self.bodies: list[bytes] = []
+
+    @property
+    def sent(self) -> int:
+        """How many messages were sent."""
+        return len(self.bodies)
 
     def insert_job(self, body: bytes, visible_at: float) -> None:
-        self.sent += 1
+        self.bodies.append(body)
         super().insert_job(body, visible_at)
 
     def take_jobs(self, now: float, limit: int, lease_until: float) -> Sequence[JobRow]:
@@ -57,6 +63,7 @@ class SimTables(MemoryTables):
             self.violations.append(f"{run_id}: {key} was recorded under a parent that ended")
         if name != RECORD and self._is_late(run_id, key, name):
             self.violations.append(f"{run_id}: {key} got {name!r} after its record")
+        self.opened += name == OPEN
         return super().insert_cell(run_id, key, name, value)
 
     def _is_left_behind(self, run_id: str) -> bool:
@@ -84,7 +91,7 @@ class SimTables(MemoryTables):
 class SimStore(LocalStore):
     """Each element, and each arrival of a propagation, is a step of its own."""
 
-    def __init__(self, tables: LocalDatabase, gate: Gate, clock: Any, waker: Waker,
+    def __init__(self, tables: LocalDatabase, gate: Opening, clock: Clock, waker: Waker,
                  *, first_sweep_seconds: float, announces: bool) -> None:  # fmt: skip
         async def transact(
             step: Callable[[LocalDatabase], Any], /, *, only_reads: bool = False
@@ -148,10 +155,13 @@ class SimStore(LocalStore):
         ]
 
     async def transition(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
+        at = self._clock.now()  # what a server does in one step, it does by its own time
         return [
             await self._step(
                 "transition",
-                lambda db, one=one: steps.transition(db, one, announces=self._announces),
+                lambda db, one=one: steps.transition(
+                    db, one._replace(at=at), announces=self._announces
+                ),
             )
             for one in transitions
         ]
@@ -160,12 +170,12 @@ class SimStore(LocalStore):
 class SimQueue(LocalQueue):
     """Sends twice, late or not at all, where the faults say so."""
 
-    def __init__(self, store: SimStore, faults: Faults, gate: Gate, clock: Any, waker: Waker,
+    def __init__(self, store: SimStore, faults: Faults, gate: Opening, clock: Clock, waker: Waker,
                  *, lease_seconds: float) -> None:  # fmt: skip
         super().__init__(store._transact, clock, waker, lease_seconds=lease_seconds)
         self._store = store
         self._faults = faults
-        self._sim_gate = gate
+        self._is_faulty = isinstance(gate, Gate) and gate.has_faults
         self._taken_at: dict[Any, float] = {}
 
     async def extend(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
@@ -183,40 +193,38 @@ class SimQueue(LocalQueue):
             await self._store._step("send", lambda db, one=outgoing: self._put(db, one))
 
     def _put(self, db: LocalDatabase, outgoing: Outgoing) -> None:
-        now = asyncio.get_running_loop().time()
         body, at = encode_job(outgoing.job), self._clock.now() + outgoing.delay_seconds
-        faults, plan = self._faults, self._faults.plan
-        if not self._sim_gate.has_faults:
-            db.insert_job(body, at)
-            return
-        if faults.happens("lost message", plan.lose, now):
-            return
-        db.insert_job(body, at)
-        if faults.happens("duplicated message", plan.duplicate, now):
-            db.insert_job(body, at + faults.rng.random() * 2 * self.lease_seconds)
+        copies = self._faults.copies(self._clock.monotonic()) if self._is_faulty else [0.0]
+        for late in copies:
+            db.insert_job(body, at + late)
 
 
 class SimAdapter(LocalAdapter):
-    """The memory adapter behind a gate; fused, or split as over a queue and a store apart."""
+    """The memory adapter behind a gate; fused, or split as over a queue and a store apart.
+
+    Leases, delays and what the store does by itself go by the server's clock; what the core
+    hands over goes by that of the worker.
+    """
 
     def __init__(
         self,
         runtime_options: RuntimeOptions,
         tables: SimTables,
         waker: Waker,
-        gate: Gate,
+        gate: Opening,
         faults: Faults,
+        server_clock: Clock,
         *,
         is_fused: bool,
         lease_seconds: float,
         has_delays: bool,
         longest_unacknowledged_seconds: float = float("inf"),
     ) -> None:
-        clock = runtime_options.clock
         store = SimStore(
-            tables, gate, clock, waker, first_sweep_seconds=lease_seconds, announces=is_fused
-        )
-        queue = SimQueue(store, faults, gate, clock, waker, lease_seconds=lease_seconds)
+            tables, gate, server_clock, waker,
+            first_sweep_seconds=lease_seconds, announces=is_fused,
+        )  # fmt: skip
+        queue = SimQueue(store, faults, gate, server_clock, waker, lease_seconds=lease_seconds)
         if not has_delays:
             queue.longest_delay_seconds = 0.0
         queue.longest_unacknowledged_seconds = longest_unacknowledged_seconds

@@ -11,8 +11,8 @@ from tests.simulation import broken_marks as marks
 from tests.simulation import broken_rules as broken
 from tests.simulation import rule_cases as cases
 from tests.simulation.broken_rules import Patch
-from tests.simulation.run import simulate
-from tests.simulation.world import Ended, Setup
+from tests.simulation.judge import simulate
+from tests.simulation.setup import Ended, Setup
 
 RULES = 17
 Judge = Callable[[Ended | None, list[str]], list[str]]

@@ -24,8 +24,8 @@ from tests.simulation.draw import MODES
 from tests.simulation.faults import FaultPlan
 from tests.simulation.graphs import generate
 from tests.simulation.hand_written import LOOP, batch, counting, graph, node, through, value
-from tests.simulation.run import simulate
-from tests.simulation.world import Mode, Setup
+from tests.simulation.judge import simulate
+from tests.simulation.setup import Mode, Setup
 
 SEED = 20
 ALL = bool(os.environ.get("FLOWCRAFT_ALL_CRASH_POINTS"))

@@ -19,9 +19,9 @@ from tests.simulation.check import Observed, check
 from tests.simulation.draw import draw
 from tests.simulation.faults import FaultPlan
 from tests.simulation.graphs import generate
+from tests.simulation.judge import simulate
 from tests.simulation.loop import run_virtually
 from tests.simulation.retried import Executions, not_taken_over, together, unused
-from tests.simulation.run import simulate
 from tests.simulation.test_in_process import VirtualClock, answer_waits, observe, simulated
 
 GRAPHS = 300

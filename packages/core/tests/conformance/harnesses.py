@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from flowcraft.adapter.base import BaseDistributedAdapter, NativePorts
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.adapters import AdapterSettings, AdapterSpec
+from flowcraft.capabilities import Capabilities
 from flowcraft.local.database import LocalDatabase
 from flowcraft.memory.adapter import MemoryAdapter, MemoryBackend
 from flowcraft.memory.spec import SPEC as MEMORY
@@ -56,12 +57,24 @@ class MemoryHarness(Harness):
             largest_value=self.largest_value_bytes,
         )
 
+    def url(self) -> str:
+        return "memory://"
+
     async def send_foreign(self, body: bytes) -> None:
         self.backend.tables.insert_job(body, 0.0)
         self.backend.waker.wake()
 
     async def messages(self) -> Sequence[bytes]:
         return [job.body for job in self.backend.tables.jobs.values()]
+
+    async def traces(self, run_id: str) -> Sequence[str]:
+        tables = self.backend.tables
+        found = [f"run {key}" for key in tables.runs if run_id in key]
+        found += [f"children of {key}" for key in tables._children if run_id in key]
+        found += [f"timer {name}" for name in tables._timers if run_id in name]
+        found += [f"key {key}" for key in tables._keys if f"/{run_id}/" in key]
+        jobs = tables.jobs.values()
+        return found + [f"job {job.body!r}" for job in jobs if run_id.encode() in job.body]
 
     async def redeliver(self) -> bool:
         for job in self.backend.tables.jobs.values():
@@ -94,6 +107,17 @@ class SplitHarness(MemoryHarness):
             lease_seconds=self.lease_seconds,
             largest_value=self.largest_value_bytes,
         )
+
+
+NAMING_RUNS = (
+    ("runs", "run_id"),
+    ("runs", "parent"),
+    ("timers", "name"),
+    ("timers", "job"),
+    ("jobs", "body"),
+    ("coordination", "key"),
+)
+"""Columns of a SQLite file in which the id of a run may stand."""
 
 
 class WiredSqlite(SqliteBackend):
@@ -137,6 +161,9 @@ class SqliteHarness(Harness):
     def elsewhere(self) -> AdapterSettings:
         return self.settings()
 
+    def url(self) -> str:
+        return f"sqlite:///{self.path}"
+
     def adapter(self, options: RuntimeOptions, wire: Wire) -> BaseDistributedAdapter:
         return OwningSqlite(options, backend=WiredSqlite(self.settings(), options, wire))
 
@@ -153,6 +180,24 @@ class SqliteHarness(Harness):
     async def messages(self) -> Sequence[bytes]:
         def step(db: Any) -> list[bytes]:
             return [row[0] for row in db._execute("SELECT body FROM jobs")]
+
+        return await self._backend().transact(step)
+
+    async def traces(self, run_id: str) -> Sequence[str]:
+        def step(db: Any) -> list[str]:
+            found = [
+                f"{table}.{column} {row[0]!r}"
+                for table, column in NAMING_RUNS
+                for row in db._execute(
+                    f"SELECT {column} FROM {table} WHERE instr({column}, ?)",
+                    (run_id.encode() if column in ("body", "job") else run_id,),
+                )
+            ]
+            for table in ("cells", "members", "sets", "context"):
+                query = f"SELECT count(*) FROM {table} WHERE run NOT IN (SELECT number FROM runs)"
+                ((count,),) = db._execute(query)
+                found += [f"{count} rows of no run in {table}"] if count else []
+            return found
 
         return await self._backend().transact(step)
 
@@ -175,6 +220,14 @@ class FourMethodHarness(Harness):
     budget: ClassVar[Budget] = Budget(
         chain_node=38.0, branch=56.0, join=118.0, item=56.0, idle_minute=80.0, member_there=1.0
     )
+    spec: ClassVar[AdapterSpec] = AdapterSpec(
+        name="four_method",
+        summary="The smallest adapter",
+        adapter="tests.four_method.adapter:FourMethodAdapter",
+        settings="flowcraft.adapters:AdapterSettings",
+        capabilities=Capabilities(is_durable=False, is_shared=False),
+    )
+
     is_fast = False
     slack_seconds = 20.0  # nothing wakes its workers
 

@@ -1,23 +1,10 @@
-"""The kit on the four_method adapter."""
+"""The kit on four methods and five operations, with nothing overridden."""
 
 from __future__ import annotations
 
 import pytest
 
-from flowcraft.testing import (
-    AmbiguousAnswers,
-    AnyOrder,
-    ClockSkew,
-    CoordinationContract,
-    CrashAtEveryStep,
-    EveryMessageTwice,
-    Harness,
-    JoinScenarios,
-    LateWorkers,
-    LostMessages,
-    RepeatedCalls,
-    WireBudgets,
-)
+from flowcraft.testing import Contracts, CrashAtEveryStep, Faults, Harness, Scenarios, WireBudgets
 from packages.core.tests.conformance.harnesses import FourMethodHarness
 
 
@@ -26,11 +13,11 @@ def harness() -> Harness:
     return FourMethodHarness()
 
 
-class TestCoordination(CoordinationContract):
+class TestContracts(Contracts):
     pass
 
 
-class TestJoins(JoinScenarios):
+class TestScenarios(Scenarios):
     pass
 
 
@@ -38,31 +25,7 @@ class TestCrashes(CrashAtEveryStep):
     pass
 
 
-class TestDoubles(EveryMessageTwice):
-    pass
-
-
-class TestOrders(AnyOrder):
-    pass
-
-
-class TestLosses(LostMessages):
-    pass
-
-
-class TestErrors(AmbiguousAnswers):
-    pass
-
-
-class TestRepetitions(RepeatedCalls):
-    pass
-
-
-class TestPauses(LateWorkers):
-    pass
-
-
-class TestSkew(ClockSkew):
+class TestFaults(Faults):
     pass
 
 

@@ -6,20 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flowcraft.testing import (
-    AmbiguousAnswers,
-    AnyOrder,
-    ClockSkew,
-    CoordinationContract,
-    CrashAtEveryStep,
-    EveryMessageTwice,
-    Harness,
-    JoinScenarios,
-    LateWorkers,
-    LostMessages,
-    RepeatedCalls,
-    WireBudgets,
-)
+from flowcraft.testing import Contracts, CrashAtEveryStep, Faults, Harness, Scenarios, WireBudgets
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
 
@@ -28,11 +15,11 @@ def harness(tmp_path: Path) -> Harness:
     return SqliteHarness(tmp_path)
 
 
-class TestCoordination(CoordinationContract):
+class TestContracts(Contracts):
     pass
 
 
-class TestJoins(JoinScenarios):
+class TestScenarios(Scenarios):
     pass
 
 
@@ -40,31 +27,7 @@ class TestCrashes(CrashAtEveryStep):
     pass
 
 
-class TestDoubles(EveryMessageTwice):
-    pass
-
-
-class TestOrders(AnyOrder):
-    pass
-
-
-class TestLosses(LostMessages):
-    pass
-
-
-class TestErrors(AmbiguousAnswers):
-    pass
-
-
-class TestRepetitions(RepeatedCalls):
-    pass
-
-
-class TestPauses(LateWorkers):
-    pass
-
-
-class TestSkew(ClockSkew):
+class TestFaults(Faults):
     pass
 
 

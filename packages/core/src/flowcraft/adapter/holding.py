@@ -68,6 +68,7 @@ class Holdings:
         self._held: dict[Holding, None] = {}  # in the order of taking
         self._lost: set[Holding] = set()
         self._changed = asyncio.Event()
+        self._is_any = asyncio.Event()
         self.kept_at = parts.clock.monotonic()
 
     def __iter__(self) -> Iterator[Holding]:
@@ -82,7 +83,11 @@ class Holdings:
             job: JobPayload | None = decode_job(delivery.body)
         except MalformedMessageError:
             job = None
-        holding = Holding(delivery, job, self._parts.clock.monotonic())
+        now = self._parts.clock.monotonic()
+        if not self._held:
+            self.kept_at = now  # there was nothing to keep
+            self._is_any.set()
+        holding = Holding(delivery, job, now)
         self._held[holding] = None
         return holding
 
@@ -111,6 +116,12 @@ class Holdings:
         while len(self._held) >= count:
             self._changed.clear()
             await self._changed.wait()
+
+    async def until_any(self) -> None:
+        """Wait until a message is held."""
+        while not self._held:
+            self._is_any.clear()
+            await self._is_any.wait()
 
     async def beat(self) -> None:
         """Extend every lease, stamp the runs as in progress, and look for ended ones."""
@@ -153,7 +164,8 @@ class Holdings:
                 logger.warning("leases lost", extra={"count": len(lost & self._lost)})
             self._lost = lost
         run_ids = {holding.job.run_id for holding in held if holding.job is not None}
-        until = now + 2 * queue.lease_seconds
+        lease_until = now + queue.lease_seconds + queue.clock_skew_seconds
+        until = lease_until + queue.lease_seconds
         started_before = parts.clock.monotonic() - queue.lease_seconds / 4
         leases = [
             Lease(
@@ -161,7 +173,7 @@ class Holdings:
                 holding.activation,
                 holding.attempt,
                 parts.name,
-                now + queue.lease_seconds,
+                lease_until,
             )
             for holding in held
             if holding.job is not None and holding.moving_since <= started_before
@@ -174,7 +186,8 @@ class Holdings:
     ) -> None:
         assert holding.job is not None
         job = timer_job(holding.job)
-        timer = Timer(f"held/{timer_name(job)}", now + queue.lease_seconds, job)
+        due_at = now + queue.lease_seconds + queue.clock_skew_seconds
+        timer = Timer(f"held/{timer_name(job)}", due_at, job)
         await store.set_timers([timer])
         first = holding.timer is None
         holding.timer = timer
@@ -183,8 +196,12 @@ class Holdings:
 
 
 async def beat_for_ever(holdings: Holdings, parts: Parts) -> None:
-    """Beat three times a lease. An unreachable backend is tried again at the next beat."""
+    """Beat three times a lease while messages are held.
+
+    An unreachable backend is tried again at the next beat.
+    """
     while True:
+        await holdings.until_any()
         await parts.clock.sleep(parts.ports.queue.lease_seconds / 3)
         try:
             await holdings.beat()

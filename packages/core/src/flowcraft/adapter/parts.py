@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 ValueLimit = int | None
 
 LONGEST_HAND_BACK_SECONDS = 30.0
+APART_SECONDS = 0.1
+"""How far apart two timers of one activation that are due at one time may be set."""
 
 
 class Parts:
@@ -129,17 +131,23 @@ class Parts:
         if move.origin != "sweep":
             await self.wake_later(job, delay_seconds)
             return
-        due_at = self.clock.now() + delay_seconds + self.ports.queue.lease_seconds
         swept = msgspec.structs.replace(job, origin="sweep")
-        await self.ports.store.set_timers([Timer(timer_name(swept), due_at, swept)])
+        await self._set_timer(swept, delay_seconds + self.ports.queue.lease_seconds)
 
     async def wake_later(self, job: JobPayload, delay_seconds: float) -> None:
         """Send a job after a delay: by the queue where it has one long enough, or by a timer."""
         if delay_seconds <= self.ports.queue.longest_delay_seconds:
             await self.ports.send(Outgoing(job, delay_seconds))
             return
-        due_at = self.clock.now() + delay_seconds
-        job = timer_job(job)
+        await self._set_timer(timer_job(job), delay_seconds)
+
+    async def _set_timer(self, job: JobPayload, delay_seconds: float) -> None:
+        """Set the timer of an activation, a little apart from any that was set for it before.
+
+        A promoter whose clock is ahead sends the job before its time, and clears the timer only
+        then. Meanwhile the job may be here, and wait until the same time as before.
+        """
+        due_at = self.clock.now() + delay_seconds + self.clock.chance() * APART_SECONDS
         await self.ports.store.set_timers([Timer(timer_name(job), due_at, job)])
 
 

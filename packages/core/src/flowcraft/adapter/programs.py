@@ -55,12 +55,15 @@ class Programs:
                 raise UnknownBlueprintError(
                     f"the store holds no blueprint of content {content_hash}"
                 )
-            program = Program(parse_blueprint(stored), self._expressions)
+            program = self._compile(stored)
             self.keep(content_hash, program)
             return program
         finally:
             del self._coming[content_hash]
             done.set()
+
+    def _compile(self, stored: bytes) -> Program:
+        return Program(parse_blueprint(stored), self._expressions)
 
     def keep(self, content_hash: str, program: Program) -> None:
         """Remember a program under the hash by which runs name it."""

@@ -118,7 +118,9 @@ class Suspensions:
                 raise RunOverError
             # Whoever created the child may have died before it was started, and then the job at
             # hand is as likely a fresh one as that which came back.
-            await self._runs.start(child_note.run_id)
+            await self._runs.start(
+                child_note.run_id, origin="sweep" if move.origin == "sweep" else "edge"
+            )
             try:
                 await self._limit(move, child_note.at, "did not end")
             except AttemptError:

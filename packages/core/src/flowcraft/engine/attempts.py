@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowcraft.blueprint.model import NodeConfig
 
 LONGEST_DELAY_SECONDS = 300.0
+_LARGEST_EXPONENT = 1023  # of a power of two that a float holds
 
 
 def delay_seconds(config: NodeConfig, attempt: int, *, chance: float) -> float:
@@ -17,7 +18,7 @@ def delay_seconds(config: NodeConfig, attempt: int, *, chance: float) -> float:
         attempt: The attempt that failed, from 1.
         chance: A number in [0, 1).
     """
-    factor: float = 2.0 ** min(attempt - 1, 30)
+    factor: float = 2.0 ** min(attempt - 1, _LARGEST_EXPONENT)
     full = min(config.retry_delay_ms / 1000 * factor, LONGEST_DELAY_SECONDS)
     return full * (1 - chance / 2)
 

@@ -120,7 +120,7 @@ def consequences(program: Program, activation: Activation, record: Record) -> Co
             _settle(program, owner, record, found)
     else:
         _settle(program, activation, record, found)
-    if node.fallback is not None and _idle_fallback_wants_skip(program, node):
+    if _idle_fallback_wants_skip(program, node):
         idle = stand_in(plan, activation)
         arrivals.append(Arrival(idle.key, CATCH, taken=False, need=1))
     return found
@@ -164,7 +164,7 @@ def _settle(program: Program, owner: Activation, record: Record, found: Conseque
     scope = owner.scope
     if node.kind == "loop":
         if record.action == CONTINUE and record.outcome == "completed":
-            for sink in program.plan.body_sinks.get(node.id, ()):
+            for sink in program.plan.body_sinks[node.id]:
                 found.arrivals.insert(0, Arrival(EXPECTED, sink + scope, True, 0))
             return
         scope, _, evaluation = scope.rpartition("/")
@@ -181,13 +181,11 @@ def _end_need(program: Program) -> int:
 
 
 def _idle_fallback_wants_skip(program: Program, node: NodePlan) -> bool:
-    """Whether an idle fallback of the node has edges, its own or further down the chain."""
-    nodes = program.plan.nodes
-    fallback = nodes[node.fallback] if node.fallback else None
-    while fallback is not None and not fallback.is_shared_fallback:
-        if fallback.outs:
+    """Whether the node has an idle fallback with edges, its own or further down the chain."""
+    while node.fallback is not None:
+        node = program.plan.nodes[node.fallback]
+        if node.outs:
             return True
-        fallback = nodes[fallback.fallback] if fallback.fallback else None
     return False
 
 

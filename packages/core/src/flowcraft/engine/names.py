@@ -11,9 +11,16 @@ from collections.abc import Container
 from typing import NamedTuple
 
 from flowcraft.blueprint.plan import NodePlan, Plan
-from flowcraft.engine.activation import Activation, first_segments, outer_scope
+from flowcraft.engine.activation import (
+    Activation,
+    first_segments,
+    iteration_scope,
+    last_segment,
+    stand_in_scope,
+)
 
 _OUTPUTS = "_outputs."
+_MOST_DIGITS = 18  # of a number within 64 bits; int() refuses texts of thousands
 
 
 class Candidate(NamedTuple):
@@ -77,18 +84,16 @@ def output_place(plan: Plan, reader: Activation, target: str) -> Place | None:
     iteration's. A controller stands outside its own loop: its evaluation k reads iteration
     k - 1, because iteration k has not begun.
     """
-    reader_plan, wanted = plan.nodes[reader.node], evaluated_loops(plan, target)
+    around, wanted = plan.nodes[reader.node].loops, evaluated_loops(plan, target)
     shared = 0
-    for mine, theirs in zip(reader_plan.loops, wanted, strict=False):
-        if mine != theirs:
-            break
+    while shared < len(around) and around[: shared + 1] == wanted[: shared + 1]:
         shared += 1
     scope, inner = first_segments(reader.scope, shared), wanted[shared:]
-    if shared == len(reader_plan.loops) and inner and inner[0] == reader.node:
-        evaluation = int(reader.scope.rsplit("/", 1)[1])
+    if inner and inner[0] == reader.node:
+        evaluation = int(last_segment(reader.scope))
         if evaluation == 0:
             return None
-        scope, inner = f"{scope}/{evaluation - 1}", inner[1:]
+        scope, inner = iteration_scope(scope, evaluation - 1), inner[1:]
     return Place(scope, target, inner)
 
 
@@ -108,7 +113,7 @@ def stand_in(plan: Plan, failed: Activation) -> Activation:
     fallback = plan.nodes[failed.node].fallback
     assert fallback is not None
     if plan.nodes[fallback].is_shared_fallback:
-        return Activation(fallback, f"{failed.scope}/!{failed.node}")
+        return Activation(fallback, stand_in_scope(failed.scope, failed.node))
     return Activation(fallback, failed.scope)
 
 
@@ -119,8 +124,8 @@ def stood_for(plan: Plan, activation: Activation) -> Activation | None:
         return None
     if not node.is_shared_fallback:
         return Activation(node.serves[0], activation.scope)
-    failed = activation.scope.rsplit("/!", 1)[1]
-    return Activation(failed, outer_scope(activation.scope))
+    outer, _, failed = activation.scope.rpartition("/!")
+    return Activation(failed, outer)
 
 
 def is_slot(plan: Plan, activation: Activation) -> bool:
@@ -142,9 +147,14 @@ def is_slot(plan: Plan, activation: Activation) -> bool:
     return not before and len(segments) == depth and all(map(_is_index, segments))
 
 
-def _is_index(segment: str) -> bool:
-    """Whether a segment is a number as it is written in scopes."""
-    return segment.isascii() and segment.isdigit() and (segment == "0" or segment[0] != "0")
+def _is_index(text: str) -> bool:
+    """Whether a text is a number as it is written in scopes and paths."""
+    return (
+        text.isascii()
+        and text.isdigit()
+        and len(text) <= _MOST_DIGITS
+        and (text == "0" or text[0] != "0")
+    )
 
 
 def walk_path(value: object, path: tuple[str, ...]) -> object:
@@ -152,7 +162,7 @@ def walk_path(value: object, path: tuple[str, ...]) -> object:
     for part in path:
         if isinstance(value, dict):
             value = value.get(part)
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+        elif isinstance(value, list) and _is_index(part) and int(part) < len(value):
             value = value[int(part)]
         else:
             return None

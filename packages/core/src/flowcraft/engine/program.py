@@ -68,7 +68,8 @@ class NodeProgram:
             and self.inputs is None
             and not self.reads
         )
-        is_plain = plan.kind not in ("loop", "scatter") and not plan.is_fallback
+        # The edges of a scatter wait for its items; a controller has edges with an action.
+        is_plain = plan.kind != "scatter" and not plan.is_fallback
         self.always_takes = (
             tuple(edge.index for edge in plan.outs)
             if is_plain and all(_is_bare(edge) for edge in plan.outs)
@@ -128,7 +129,7 @@ def _is_bare(edge: EdgePlan) -> bool:
 def _stood_for(nodes: Mapping[str, NodePlan], plan: NodePlan) -> tuple[NodePlan, ...]:
     """The nodes whose edges this one decides when it stands in for them."""
     found: list[NodePlan] = []
-    pending = list(plan.serves) if plan.is_fallback else []
+    pending = list(plan.serves)
     while pending:
         owner = nodes[pending.pop()]
         found.append(owner)

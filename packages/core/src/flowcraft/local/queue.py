@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from flowcraft.clock import Clock
 from flowcraft.errors import BackendError
@@ -13,10 +14,26 @@ from flowcraft.local.waker import Waker
 from flowcraft.ports.contract import encode_job
 from flowcraft.ports.queue import DeadLetter, Delivery, JobQueue, Outgoing
 
+FRESH_SECONDS = 0.01
+"""How old a look at the queue may be that need not be repeated."""
+
+
+class _Idle(NamedTuple):
+    """What a look that found no message leaves to the next wait, which need not look again."""
+
+    wakes: int
+    at: float
+    next_at: float | None
+
+    def is_fresh(self, wakes: int, now: float) -> bool:
+        """Whether that was just now, and nobody was woken since."""
+        return self.wakes == wakes and now - self.at < FRESH_SECONDS
+
 
 class LocalQueue(JobQueue):
     """The job queue over an embedded database: any delay, leases by token."""
 
+    clock_skew_seconds = 0.0
     longest_delay_seconds = float("inf")
 
     def __init__(
@@ -26,17 +43,31 @@ class LocalQueue(JobQueue):
         self._clock = clock
         self._waker = waker
         self.lease_seconds = lease_seconds
+        self._idle: _Idle | None = None
 
     async def receive(self, limit: int, wait_seconds: float) -> Sequence[Delivery]:
-        since = self._waker.wakes  # what is sent while this looks must not be slept over
+        idle = self._idle
+        if idle is None or not idle.is_fresh(self._waker.wakes, self._clock.monotonic()):
+            if found := await self._look(limit):
+                return found
+            idle = self._idle
+        assert idle is not None
+        wait = wait_seconds
+        if idle.next_at is not None:
+            wait = min(wait, idle.next_at - self._clock.now())
+        if self._waker.wakes == idle.wakes:
+            await self._waker.wait(wait)
+        return await self._look(limit)
+
+    async def _look(self, limit: int) -> list[Delivery]:
+        """Take what is visible; if there is nothing, note what is known of that."""
+        wakes = self._waker.wakes  # what is sent while this looks must not be slept over
+        self._idle = None
         found = await self._take(limit)
         if isinstance(found, list):
             return found
-        wait = wait_seconds if found is None else min(wait_seconds, found - self._clock.now())
-        if self._waker.wakes == since:
-            await self._waker.wait(wait)
-        found = await self._take(limit)
-        return found if isinstance(found, list) else []
+        self._idle = _Idle(wakes, self._clock.monotonic(), found)
+        return []
 
     async def _take(self, limit: int) -> list[Delivery] | float | None:
         """Take what is visible, or say when the next message will be."""

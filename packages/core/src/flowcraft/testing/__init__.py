@@ -1,15 +1,17 @@
 """The conformance kit: what every adapter must hold, as classes that pytest collects.
 
     import pytest
-    from flowcraft.testing import CoordinationContract, Harness, JoinScenarios
+    from flowcraft.testing import Contracts, CrashAtEveryStep, Faults, Harness, Scenarios
 
     class MyHarness(Harness): ...
 
     @pytest.fixture
     def harness(tmp_path): return MyHarness(tmp_path)
 
-    class TestCoordination(CoordinationContract): ...
-    class TestJoins(JoinScenarios): ...
+    class TestContracts(Contracts): ...
+    class TestScenarios(Scenarios): ...
+    class TestCrashes(CrashAtEveryStep): ...
+    class TestFaults(Faults): ...
 
 Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.md goes through it.
 
@@ -18,44 +20,29 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 - `stage`: what a check stands on: workers, blueprints, the outside.
 - `contracts`: what each port promises.
 - `scenarios`: what whole runs do.
+- `suites`: all of these, in one class each.
 - `crashes`: what they do when somebody dies at any call.
-- `faults`: and when other things go wrong.
+- `faults`: what they do when messages, answers, workers and clocks go wrong.
 - `cases`: what is run for that.
 - `budgets`: what runs cost, in requests.
 """
 
 from flowcraft.testing.budgets import WireBudgets
 from flowcraft.testing.checks import check, covers
-from flowcraft.testing.contracts import CoordinationContract
 from flowcraft.testing.crashes import CrashAtEveryStep
-from flowcraft.testing.faults import (
-    AmbiguousAnswers,
-    AnyOrder,
-    ClockSkew,
-    EveryMessageTwice,
-    LateWorkers,
-    LostMessages,
-    RepeatedCalls,
-)
 from flowcraft.testing.harness import Budget, Harness
-from flowcraft.testing.scenarios import JoinScenarios
 from flowcraft.testing.stage import Stage
+from flowcraft.testing.suites import Contracts, Faults, Scenarios
 from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
-    "AmbiguousAnswers",
-    "AnyOrder",
     "Budget",
     "Call",
-    "ClockSkew",
-    "CoordinationContract",
+    "Contracts",
     "CrashAtEveryStep",
-    "EveryMessageTwice",
+    "Faults",
     "Harness",
-    "JoinScenarios",
-    "LateWorkers",
-    "LostMessages",
-    "RepeatedCalls",
+    "Scenarios",
     "Stage",
     "Wire",
     "WireBudgets",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from flowcraft.testing.checks import check
 from flowcraft.testing.graphs import BlueprintJson, batch, chain, fan, graph, node, value
-from flowcraft.testing.stage import NEVER_SECONDS, Stage
+from flowcraft.testing.stage import FAR_SECONDS, Stage
 
 SIZES = (10, 20, 60)
 """How large the runs are that are compared."""
@@ -85,7 +85,7 @@ async def _costs(
         of_size: Gives a blueprint of a size and a name.
         growth: By how much each further one may cost more than the one before it.
     """
-    stage.settings["sweep_interval_seconds"] = NEVER_SECONDS  # a sweep looks at the whole run
+    stage.settings["sweep_interval_seconds"] = FAR_SECONDS  # a sweep looks at the whole run
     small, larger, largest = [await _requests(stage, of_size(n, f"g{n}")) for n in SIZES]
     first, second, third = SIZES
     one_more = (larger - small) / (second - first)

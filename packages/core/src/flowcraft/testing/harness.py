@@ -63,6 +63,7 @@ class Harness(ABC):
         is_fast: Whether a run of ten nodes takes some milliseconds, so that faults are tried at
             every call and not at a sample of them.
         slack_seconds: How late a message may be taken by an idle worker that nothing wakes.
+        tick_seconds: How coarse the backend's own time is: what is over may be seen so much longer.
     """
 
     budget: ClassVar[Budget] = Budget()
@@ -73,6 +74,7 @@ class Harness(ABC):
     largest_value_bytes: int | None = None
     patience_seconds: float = 100_000.0
     slack_seconds: float = 5.0
+    tick_seconds: float = 0.001
 
     @abstractmethod
     def adapter(self, options: RuntimeOptions, wire: Wire) -> BaseDistributedAdapter:
@@ -91,6 +93,14 @@ class Harness(ABC):
         """Every message on the queue, held or not; None if nobody can tell."""
         return None
 
+    async def traces(self, run_id: str) -> Sequence[str]:
+        """What the backend itself still holds of a run, in any words; empty if nobody can tell.
+
+        A check looks at it after the run was purged.
+        """
+        del run_id
+        return ()
+
     async def redeliver(self) -> bool:
         """End the lease of every message that is held, and no delay.
 
@@ -103,6 +113,10 @@ class Harness(ABC):
 
         None where that cannot be.
         """
+        return None
+
+    def url(self) -> str | None:
+        """A URL of the same backend, without options of its own; None if the adapter has none."""
         return None
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:

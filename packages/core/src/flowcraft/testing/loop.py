@@ -132,5 +132,6 @@ def _throw_away(loop: VirtualLoop) -> None:
         for task in asyncio.all_tasks(loop):
             # Of a worker that vanished, at a call that never comes back: nothing to speak of.
             task._log_destroy_pending = False  # type: ignore[attr-defined]
+        loop.answers_due += 1  # the end of the threads, which comes by itself
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()

@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from flowcraft.adapter.base import BaseDistributedAdapter
-from flowcraft.blueprint import canonical_bytes
 from flowcraft.engine.cells import OPEN
 from flowcraft.errors import BackendUnavailableError
 from flowcraft.ports.contract import decode_job
@@ -21,7 +20,7 @@ from flowcraft.ports.queue import Delivery
 from flowcraft.testing.cases import Case, Cast
 from flowcraft.testing.cases.case import RETRY, Execution
 from flowcraft.testing.seen import Seen, differences, paths, records, see, wrong_end
-from flowcraft.testing.stage import NEVER_SECONDS, Stage
+from flowcraft.testing.stage import FAR_SECONDS, Stage
 from flowcraft.testing.wire import Call, Numbering
 from flowcraft.testing.worker import Worker
 
@@ -234,7 +233,7 @@ class Play:
 
     def _make(self, name: str, **settings: Any) -> Worker:
         if not (self._case.sweeps or self._fault.sweeps):
-            settings.setdefault("sweep_interval_seconds", NEVER_SECONDS)
+            settings.setdefault("sweep_interval_seconds", FAR_SECONDS)
         worker = self.stage.make_worker(name, **settings)
         worker.wire.numbering = self._numbering
         worker.wire.before = partial(self._at_call, worker, is_after=False)
@@ -339,9 +338,7 @@ class Play:
         deadline_seconds: float | None = None,
     ) -> None:
         stage = self.stage
-        for program in stage.programs():
-            content = canonical_bytes(program.blueprint)
-            await adapter.ports.store.put_blueprint(program.hash, content)
+        await stage.store_blueprints(adapter)
         header = stage.new_header(blueprint_id, run_id=run_id, deadline_seconds=deadline_seconds)
         await adapter.runs.begin(header, self._case.payload, stage.program(blueprint_id))
 

@@ -13,9 +13,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self
 
+import pytest
+
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.blueprint import canonical_bytes, load_blueprint
+from flowcraft.client.handle import RunHandle
 from flowcraft.engine.program import Program
 from flowcraft.engine.record import Record, decode_record
 from flowcraft.execution.limits import deadline_at
@@ -28,14 +31,17 @@ from flowcraft.status import ResumeOutcome, RunHeader, RunResult
 from flowcraft.testing.clock import LoopClock
 from flowcraft.testing.graphs import BlueprintJson
 from flowcraft.testing.harness import Harness
-from flowcraft.testing.loop import answer_due
+from flowcraft.testing.in_process import Signal, start_in_process
+from flowcraft.testing.loop import VirtualLoop, answer_due
 from flowcraft.testing.wire import Numbering, Wire
 from flowcraft.testing.worker import Worker
+from flowcraft.values import decode
 
-SWEEP_SECONDS = 20.0
-NEVER_SECONDS = 1e9
-"""The interval of what is not to happen."""
+SWEEP_LEASES = 2.0
+"""How often workers look for what was lost, in lengths of a lease."""
 POLL_SECONDS = 2.0
+FAR_SECONDS = 1e9
+"""Further ahead than any timer of a test, and the interval of what is not to happen."""
 QUIET_LEASES = 5.0
 """So many leases without any work, and no message is left that somebody could take."""
 
@@ -90,9 +96,23 @@ class Stage:
         return self.harness.lease_seconds
 
     @property
+    def sweep_seconds(self) -> float:
+        """How often workers look for what was lost, unless they are told otherwise."""
+        return SWEEP_LEASES * self.harness.lease_seconds
+
+    def now(self) -> float:
+        """The time by a right clock, in seconds since the epoch."""
+        return self.client.parts.clock.now()
+
+    def needs_virtual_time(self) -> None:
+        """Skip a check that would take hours where time is real."""
+        if not isinstance(asyncio.get_running_loop(), VirtualLoop):
+            pytest.skip("it takes hours, and this backend's time is real")
+
+    @property
     def recovery_seconds(self) -> float:
         """By how much a death or a lost message may delay a run: the lease and a sweep."""
-        return self.lease_seconds + SWEEP_SECONDS + 2 * self.harness.slack_seconds
+        return self.lease_seconds + self.sweep_seconds + 2 * self.harness.slack_seconds
 
     # -- what there is to run
 
@@ -153,7 +173,7 @@ class Stage:
             clock=LoopClock(name, skew_seconds=skew_seconds),
             worker_name=name,
             **{
-                "sweep_interval_seconds": SWEEP_SECONDS,
+                "sweep_interval_seconds": self.sweep_seconds,
                 "poll_seconds": POLL_SECONDS,
                 **self.settings,
                 **settings,
@@ -179,11 +199,19 @@ class Stage:
         adapter.on_job_start = note  # type: ignore[method-assign]
 
     def _counted(self, uses: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        if not inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            def call_in_thread(*args: Any, **kwargs: Any) -> Any:
+                self.calls[uses] += 1
+                return function(*args, **kwargs)
+
+            return call_in_thread
+
         @functools.wraps(function)
         async def call(*args: Any, **kwargs: Any) -> Any:
             self.calls[uses] += 1
-            result = function(*args, **kwargs)
-            return await result if inspect.isawaitable(result) else result
+            return await function(*args, **kwargs)
 
         return call
 
@@ -232,11 +260,8 @@ class Stage:
         delay_seconds: float = 0.0,
         blueprint_hash: str | None = None,
     ) -> str:
-        """Create a run without starting it."""
-        client = self.client
-        for program in self._programs.values():
-            content = canonical_bytes(program.blueprint)
-            await client.ports.store.put_blueprint(program.hash, content)
+        """Create a run without starting it, as a client does that dies in between."""
+        await self.store_blueprints(self.client)
         header = self.new_header(
             blueprint_id,
             run_id=run_id,
@@ -244,21 +269,27 @@ class Stage:
             delay_seconds=delay_seconds,
             blueprint_hash=blueprint_hash,
         )
-        await client.runs.create(header, payload)
+        await self.client.runs.create(header, payload)
         return run_id
+
+    async def store_blueprints(self, adapter: BaseDistributedAdapter) -> None:
+        """Store every blueprint that was added."""
+        for program in self._programs.values():
+            content = canonical_bytes(program.blueprint)
+            await adapter.ports.store.put_blueprint(program.hash, content)
 
     def new_header(
         self,
         blueprint_id: str,
         *,
-        run_id: str,
+        run_id: str = "run",
         deadline_seconds: float | None = None,
         delay_seconds: float = 0.0,
         blueprint_hash: str | None = None,
     ) -> RunHeader:
         """What a run that is submitted now says of itself."""
         program = self._programs[blueprint_id]
-        now = self.client.parts.clock.now()
+        now = self.now()
         return RunHeader(
             run_id=run_id,
             blueprint_id=blueprint_id,
@@ -273,9 +304,18 @@ class Stage:
 
     async def submit(self, blueprint_id: str, payload: Any = None, **how: Any) -> str:
         """Create a run and start it; arguments as for `create`."""
-        run_id = await self.create(blueprint_id, payload, **how)
-        await self.client.runs.start(run_id)
-        return run_id
+        await self.store_blueprints(self.client)
+        header = self.new_header(blueprint_id, **how)
+        await self.client.runs.begin(header, payload, self._programs[blueprint_id])
+        return header.run_id
+
+    def handle(self, run_id: str = "run") -> RunHandle:
+        """A run as its users see it."""
+
+        async def connect() -> BaseDistributedAdapter:
+            return self.client
+
+        return RunHandle(run_id, connect)
 
     async def result(self, run_id: str = "run", *, within: float | None = None) -> RunResult:
         """Wait for the end of a run."""
@@ -293,6 +333,54 @@ class Stage:
             self.worker()
         return await self.result(await self.submit(blueprint["id"], payload, **how))
 
+    async def run_both(
+        self,
+        blueprint: BlueprintJson,
+        payload: Any = None,
+        *,
+        signals: Sequence[Signal] = (),
+        run_id: str = "run",
+    ) -> RunResult:
+        """Run one blueprint as `run` does, and in process besides: the results must be equal.
+
+        For nodes that answer alike in whatever process and however often they are asked. What
+        executes in process is not counted in `calls`.
+
+        Args:
+            blueprint: What to run.
+            payload: Its payload.
+            signals: Resumes for waits that are not reached yet.
+            run_id: Of both runs.
+        """
+        self.add(blueprint)
+        registry = NodeRegistry()
+        nobody = Worker("in process", Wire())
+        for uses, (make, options) in self._nodes.items():
+            registry.register(make(nobody), uses=uses, options=options)
+        local = start_in_process(
+            self.program(blueprint["id"]),
+            payload,
+            run_id=run_id,
+            registry=registry,
+            expressions=self.expressions,
+            programs=self._programs,
+            signals=signals,
+            largest_value_bytes=self.harness.largest_value_bytes,
+        )
+        await self.create(blueprint["id"], payload, run_id=run_id)
+        for one in signals:
+            outcome = await self.resume(
+                one.node_id, one.output, action=one.action, scope=one.scope, run_id=run_id
+            )
+            assert outcome == "kept", f"{one} was {outcome}"
+        await self.client.runs.start(run_id)
+        if not self.workers:
+            self.worker()
+        result = await self.result(run_id)
+        expected = await local.result()
+        assert result == expected, "the adapter and the run in process do not mean the same"
+        return result
+
     async def until(
         self, holds: Callable[[], Awaitable[bool]], *, within: float | None = None
     ) -> None:
@@ -305,6 +393,14 @@ class Stage:
             assert loop.time() - started <= within, "what was waited for did not come"
             await asyncio.sleep(step)
             step = min(step * 1.2, 5.0)
+
+    async def until_called(self, uses: str, times: int = 1) -> None:
+        """Wait until a node was executed so often."""
+
+        async def holds() -> bool:
+            return self.calls[uses] >= times
+
+        await self.until(holds)
 
     async def until_open(self, *keys: str, run_id: str = "run") -> None:
         """Wait until exactly these waits are open."""
@@ -338,6 +434,10 @@ class Stage:
         assert header is not None, f"no run {run_id!r}"
         return header
 
+    async def is_there(self, run_id: str = "run") -> bool:
+        """Whether there is such a run."""
+        return await self.client.ports.store.headers([run_id]) != [None]
+
     async def until_over(self, run_id: str = "run") -> RunHeader:
         """Wait for the final status, announced or not."""
 
@@ -369,6 +469,10 @@ class Stage:
         await self.until(holds)
         assert found is not None
         return found
+
+    async def until_output(self, key: str, run_id: str = "run") -> Any:
+        """Wait for a record, and give its output."""
+        return decode(bytes((await self.until_recorded(key, run_id)).output))
 
     async def children(self, run_id: str = "run") -> list[RunHeader]:
         """The children of a run, oldest first."""
@@ -429,7 +533,25 @@ class Stage:
 
     async def timers(self) -> Sequence[Timer]:
         """Every timer that is set."""
-        return await self.client.ports.store.due_timers(float("inf"), 100_000)
+        return await self.client.ports.store.due_timers(self.now() + FAR_SECONDS, 100_000)
+
+    async def waiting_jobs(self) -> int:
+        """How many messages and timers there are, as far as anybody can tell."""
+        with answer_due():
+            messages = await self.harness.messages()
+        return len(messages or ()) + len(await self.timers())
+
+    async def traces(self, run_id: str = "run") -> list[str]:
+        """What is still found of a run that was purged."""
+        store = self.client.ports.store
+        found = [f"its header {header}" for header in await store.headers([run_id]) if header]
+        found += [f"its context {key!r}" for key in await store.context(run_id)]
+        found += [f"its child {child!r}" for child in await store.children(run_id)]
+        found += [f"its timer {timer.name!r}" for timer in await self.timers()
+                  if timer.job.run_id == run_id]  # fmt: skip
+        with answer_due():
+            found += await self.harness.traces(run_id)
+        return found
 
     async def until_done(self) -> None:
         """Wait until no message is seen and no worker is at one: the last call was made."""

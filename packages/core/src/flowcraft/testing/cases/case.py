@@ -124,7 +124,7 @@ class Cast:
 
     async def act(
         self, input: Any, ctx: Context, run: RunInfo, params: dict[str, Any]
-    ) -> NodeResult:
+    ) -> NodeResult[Any]:
         """Do what the params say, and give the input or what stands there as `value`.
 
         Params:

@@ -16,7 +16,7 @@ from flowcraft.testing.cases import CASES
 from flowcraft.testing.checks import check
 from flowcraft.testing.play import Fault, Play, Played
 from flowcraft.testing.points import Trial
-from flowcraft.testing.stage import SWEEP_SECONDS, Stage
+from flowcraft.testing.stage import Stage
 from flowcraft.testing.worker import Worker
 
 ORDERS = 3
@@ -90,7 +90,7 @@ def longest_repair_seconds(stage: Stage, calm: Played) -> float:
     """
     lease_seconds = stage.client.ports.queue.lease_seconds
     vouched = (2 + _further_attempts(calm)) * lease_seconds
-    return vouched + SWEEP_SECONDS + (2 + calm.messages) * stage.harness.slack_seconds
+    return vouched + stage.sweep_seconds + (2 + calm.messages) * stage.harness.slack_seconds
 
 
 def _further_attempts(calm: Played) -> int:

@@ -1,0 +1,173 @@
+"""What the checks of the ports are made of: processes, runs, commits, deaths."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import pytest
+
+from flowcraft.adapter.base import BaseDistributedAdapter
+from flowcraft.engine.cells import RECORD
+from flowcraft.engine.consequences import Cell
+from flowcraft.ports.contract import JobPayload
+from flowcraft.ports.store import Commit, Load, Loaded, NewRun, RunStore
+from flowcraft.status import ParentReference, RunHeader
+from flowcraft.testing.stage import Stage
+from flowcraft.testing.wire import Call
+
+Act = Callable[[BaseDistributedAdapter, str], Awaitable[object]]
+"""Something that a process does, with a name of its own for what it does it to."""
+
+HOSTILE_TEXTS = (
+    "plain",
+    "with space",
+    " led and followed by space ",
+    "a.b.c",
+    "a/b/../c",
+    "quote'\"`;--",
+    "'; DROP TABLE runs; --",
+    "{braces}[0]*?",
+    "$set",
+    "per%cent_under %s%n",
+    "back\\slash",
+    "comma,colon:semi;",
+    "a:1",
+    "a+",
+    "<tag>&amp;",
+    "null",
+    "__proto__",
+    "\u00fcn\u00efc\u00f8d\u00e9 \U0001f600",
+    "line\nbreak\ttab",
+)
+"""Texts that a query, a pattern, a path, a document or a shell could stumble over."""
+
+NEAR_TWINS = (
+    "Key", "key", "KEY", "key ", " key", "k\u00e9y", "ke\u0301y", "key\u200b",
+    "key\u00df", "keyss", "k.e.y", "k_e_y", "k%y", "1", "01", "1.0", "true", "True",
+)  # fmt: skip
+"""Texts that a backend could take for one another: by case, accents, blanks, patterns, numbers."""
+
+
+def processes(stage: Stage, count: int) -> list[BaseDistributedAdapter]:
+    """Adapters over the same backend, as so many processes have them."""
+    return [stage.make_worker(f"p{index}").adapter for index in range(count)]
+
+
+def is_native(stage: Stage) -> bool:
+    """Whether the adapter has ports of its own, rather than four methods."""
+    return stage.client.native_ports() is not None
+
+
+def needs(condition: object, why_not: str) -> None:
+    """Skip a check of what the adapter does not have."""
+    if not condition:
+        pytest.skip(why_not)
+
+
+def new_run(
+    stage: Stage,
+    run_id: str = "run",
+    *,
+    payload: bytes = b"null",
+    context: Mapping[str, bytes] | None = None,
+    parent: str | None = None,
+    created_at: float | None = None,
+    blueprint_id: str = "g",
+    **more: Any,
+) -> NewRun:
+    """A run to be created; `more` are fields of its header."""
+    header = RunHeader(
+        run_id=run_id,
+        blueprint_id=blueprint_id,
+        blueprint_hash="hash",
+        created_at=now(stage) if created_at is None else created_at,
+        parent=ParentReference(parent, "n", 1) if parent is not None else None,
+        **more,
+    )
+    return NewRun(header=header, payload=payload, context=context or {})
+
+
+async def create(stage: Stage, run_id: str = "run", **how: Any) -> RunStore:
+    """Create a run; arguments as for `new_run`. The store in which it is."""
+    store = stage.client.ports.store
+    await store.create([new_run(stage, run_id, **how)])
+    return store
+
+
+async def load(stage: Stage, key: str = "n", run_id: str = "run", **more: Any) -> Loaded:
+    """What another process finds of an activation, with all of the context."""
+    (loaded,) = await stage.client.ports.store.load(
+        [Load(run_id, key, **{"context": None, **more})]
+    )
+    return loaded
+
+
+def record(
+    key: str = "n", value: bytes = b'{"outcome":"completed"}', run_id: str = "run", **more: Any
+) -> Commit:
+    """The commit of a record; `more` are its other fields."""
+    return Commit(run_id, Cell(key, RECORD, value), **more)
+
+
+def job(node: str = "n", scope: str = "", *, run_id: str = "run") -> JobPayload:
+    """A job for an activation."""
+    return JobPayload(run_id, "g", node, scope)
+
+
+def now(stage: Stage) -> float:
+    """The time, in seconds since the epoch."""
+    return stage.client.parts.clock.now()
+
+
+async def each_death(stage: Stage, act: Act, look: Callable[[str], Awaitable[None]]) -> None:
+    """Let a process die at each request of an act: before it was sent, and after its effect.
+
+    Args:
+        stage: The backend.
+        act: Done by a new process each time, up to its death; the last one of all lives.
+        look: Called after each death with the name that its act was given, to look what is left
+            or to do the same once more.
+    """
+    for when in ("before", "after"):
+        for number in itertools.count(1):
+            name = f"{when}-{number}"
+            died = await _dies(stage, act, name, when, number)
+            await look(name)
+            if not died:
+                assert number > 1, "it makes no request that goes through the wire"
+                break
+
+
+async def _dies(stage: Stage, act: Act, name: str, when: str, number: int) -> bool:
+    """Whether the process died before its act was done."""
+    worker = stage.make_worker(name)
+    died = asyncio.Event()
+    seen = 0
+
+    async def die(call: Call) -> None:
+        del call
+        nonlocal seen
+        seen += 1
+        if seen == number:
+            worker.wire.is_cut = True
+            died.set()
+
+    if when == "before":
+        worker.wire.before = die
+    else:
+        worker.wire.after = die
+
+    async def do() -> None:
+        await act(worker.adapter, name)
+
+    acting, dying = asyncio.ensure_future(do()), asyncio.ensure_future(died.wait())
+    await asyncio.wait([acting, dying], return_when=asyncio.FIRST_COMPLETED)
+    dying.cancel()
+    if not died.is_set():
+        await acting
+        return False
+    acting.cancel()
+    return True

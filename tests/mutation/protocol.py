@@ -1,0 +1,100 @@
+"""Random mutants of the code that speaks the protocol, against whatever tests are named."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from tests.mutation.operators import Mutant, mutants_of
+from tests.mutation.trials import ROOT, SOURCE, Copy, Likely, Trial
+
+FILES = ("adapter/*.py", "execution/*.py", "local/*.py")
+TESTS = ("packages/core/tests/adapter",)
+PROCESSES = 2
+
+
+def mutate_protocol(
+    *,
+    files: Sequence[str],
+    tests: Sequence[str],
+    count: int,
+    seed: int,
+    limit_seconds: float | None,
+) -> bool:
+    """Try random mutants, print each survivor and one line of figures; tell whether none survived.
+
+    Args:
+        files: Patterns of files below the package `flowcraft`.
+        tests: What pytest is to run against each mutant.
+        count: How many mutants.
+        seed: Decides which ones.
+        limit_seconds: When a mutant whose tests have not ended counts as noticed; unless given,
+            half a minute, and ten times as long as the tests take without one.
+    """
+    started = time.monotonic()
+    trials: list[Trial] = []
+    waiting: SimpleQueue[Mutant] = SimpleQueue()
+    for mutant in draw(files, count=count, seed=seed):
+        waiting.put(mutant)
+    with tempfile.TemporaryDirectory(prefix="mutants-") as place:
+        likely = Likely()
+        copies = [Copy(Path(place) / str(one), tests, likely) for one in range(PROCESSES)]
+        baseline = time.monotonic()
+        if not copies[0].passes():
+            raise SystemExit(f"the tests fail without any mutant: {' '.join(tests)}")
+        limit = limit_seconds or 30 + 10 * (time.monotonic() - baseline)
+
+        def work(copy: Copy) -> None:
+            while True:
+                try:
+                    mutant = waiting.get_nowait()
+                except Empty:
+                    return
+                trial = copy.try_mutant(mutant, limit_seconds=limit)
+                trials.append(trial)
+                where = f"{mutant.path.relative_to(SOURCE)}:{mutant.line}"
+                print(f"{len(trials):4} {trial.fate:9} {where} {trial.killer}", flush=True)
+                if trial.fate == "survived":
+                    print(mutant.diff(ROOT), flush=True)
+
+        threads = [threading.Thread(target=work, args=(copy,)) for copy in copies]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return _report(Counter(trial.fate for trial in trials), seconds=time.monotonic() - started)
+
+
+def draw(files: Sequence[str], *, count: int, seed: int) -> Iterator[Mutant]:
+    """Draw mutants of as many lines, so that no line with many of them is drawn more often."""
+    dice = random.Random(seed)
+    lines: dict[tuple[Path, int], list[Mutant]] = {}
+    for pattern in files:
+        for path in sorted((SOURCE / "flowcraft").glob(pattern)):
+            for mutant in mutants_of(path):
+                lines.setdefault((path, mutant.line), []).append(mutant)
+    places = list(lines.values())
+    dice.shuffle(places)
+    usable = (
+        next((one for one in dice.sample(mutants, len(mutants)) if one.is_executable()), None)
+        for mutants in places
+    )
+    return islice((one for one in usable if one is not None), count)
+
+
+def _report(counts: Counter[str], *, seconds: float) -> bool:
+    total = counts.total()
+    score = 100 * (total - counts["survived"]) / max(total, 1)
+    print(
+        f"mutation of the protocol: {total} mutants, {counts['killed']} killed by a test, "
+        f"{counts['timeout']} by the time limit, {counts['broken']} that could not start, "
+        f"{counts['survived']} survived, score {score:.1f} %, {seconds:.0f} s"
+    )
+    return counts["survived"] == 0
