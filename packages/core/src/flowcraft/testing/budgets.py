@@ -18,7 +18,8 @@ SIZES = (10, 20, 60)
 """How large the runs are that are compared."""
 SHARED = 1.0
 """How many requests more one more may cost in the largest: it is by chance how many share one."""
-IDLE_SECONDS = 60.0
+IDLE_SECONDS = 5.0
+"""How long an idle worker is watched where time is real."""
 
 
 def diamonds(count: int, *, name: str) -> BlueprintJson:
@@ -62,12 +63,14 @@ class WireBudgets:
 
     @check("G7")
     async def test_an_idle_worker_makes_no_more_requests_than_declared(self, stage: Stage) -> None:
+        seconds = 60.0 if stage.is_virtual else IDLE_SECONDS
         stage.worker()
-        await asyncio.sleep(IDLE_SECONDS / 2)
+        await asyncio.sleep(seconds / 2)
         before = stage.numbering.count
-        await asyncio.sleep(IDLE_SECONDS)
-        made, budget = stage.numbering.count - before, stage.harness.budget.idle_minute
-        assert made <= budget, f"{made} requests in a minute, {budget:g} are declared"
+        await asyncio.sleep(seconds)
+        made = (stage.numbering.count - before) * 60.0 / seconds
+        budget = stage.harness.budget.idle_minute
+        assert made <= budget, f"{made:g} requests in a minute, {budget:g} are declared"
 
 
 async def _costs(

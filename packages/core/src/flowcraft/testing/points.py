@@ -20,7 +20,9 @@ from flowcraft.testing.play import CALM, Fault, Play, Played
 from flowcraft.testing.stage import Stage
 
 SAMPLE = 12
-"""Points of a case where not all are tried."""
+"""About so many points of a case are tried where not all are."""
+FEW = 6
+"""And so many of a fault of which some are enough."""
 ENOUGH = 3
 """After so many wrong points the rest of a case is left."""
 POINTS = "flowcraft-points"
@@ -124,7 +126,7 @@ class Trial:
         if option("--all-crash-points") or (self._stage.harness.is_fast and not is_sample):
             return names
         seed = f"{option('--crash-seed')} {self._what} {self._name}"
-        return _sample(names, random.Random(seed))
+        return _sample(names, FEW if is_sample else SAMPLE, random.Random(seed))
 
     def _new_play(self, fault: Fault) -> Play:
         self._plays += 1
@@ -149,9 +151,9 @@ class Trial:
         return [f"{where}; again: {again}" + "".join(f"\n  {what}" for what in problems[:5])]
 
 
-def _sample(names: Sequence[str], dice: random.Random) -> Sequence[str]:
+def _sample(names: Sequence[str], count: int, dice: random.Random) -> Sequence[str]:
     """Some places in even strides, from where the dice says."""
-    stride = max(1, len(names) // SAMPLE)
+    stride = max(1, len(names) // count)
     stride += 1 - stride % 2  # an even one would only ever meet one side of the calls
     return names[dice.randrange(stride) :: stride]
 

@@ -104,9 +104,14 @@ class Stage:
         """The time by a right clock, in seconds since the epoch."""
         return self.client.parts.clock.now()
 
+    @property
+    def is_virtual(self) -> bool:
+        """Whether time passes at once."""
+        return isinstance(asyncio.get_running_loop(), VirtualLoop)
+
     def needs_virtual_time(self) -> None:
         """Skip a check that would take hours where time is real."""
-        if not isinstance(asyncio.get_running_loop(), VirtualLoop):
+        if not self.is_virtual:
             pytest.skip("it takes hours, and this backend's time is real")
 
     @property
