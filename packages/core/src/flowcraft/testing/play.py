@@ -26,6 +26,8 @@ from flowcraft.testing.worker import Worker
 
 T = TypeVar("T")
 
+PATIENCE_LEASES = 60.0
+"""How long anything in a play may take: reached only when something is broken."""
 ASK_AGAIN_SECONDS = 0.1
 """How long somebody outside leaves a backend alone that did not answer."""
 
@@ -184,7 +186,7 @@ class Play:
 
         await self.stage.until_quiet()
         while not await holds():
-            await self.stage.until(holds)
+            await self._until(holds)
             await self.stage.until_quiet()
 
     def _left_behind(
@@ -361,7 +363,10 @@ class Play:
 
     async def until_open(self, *paths: str, scope: str = "") -> None:
         for path in paths:
-            await self.stage.until(partial(self._was_opened, path, scope))
+            await self._until(partial(self._was_opened, path, scope))
+
+    async def _until(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        await self.stage.until(holds, within=PATIENCE_LEASES * self.stage.lease_seconds)
 
     async def _was_opened(self, path: str, scope: str) -> bool:
         *above, node = path.split("/")
@@ -379,4 +384,4 @@ class Play:
             (header,) = await self.stage.client.ports.store.headers([self._runs[name]])
             return header is None or header.is_announced
 
-        await self.stage.until(holds)
+        await self._until(holds)
