@@ -38,10 +38,12 @@ class Fault:
     Attributes:
         sweeps: Whether it may leave something that only a sweep repairs.
         waits_for_leases: Whether what a dead worker held comes back by itself only.
+        hands_back: Whether messages may come back; if not, they must not where nobody dies.
         workers: How many workers there are at least.
     """
 
     sweeps = False
+    hands_back = True
     waits_for_leases = False
     workers = 1
 
@@ -80,6 +82,7 @@ class Played(NamedTuple):
         runs: Its runs, by name; None for one that is gone.
         calls: How many calls there were until all was done.
         messages: How many messages were taken.
+        redelivered: How many of them may have been taken before.
         seconds: How long it took until all runs had ended.
         executions: How often each attempt was executed, by the names of run and activation.
         problems: What is wrong by itself.
@@ -88,6 +91,7 @@ class Played(NamedTuple):
     runs: Mapping[str, Seen | None]
     calls: int
     messages: int
+    redelivered: int
     seconds: float
     executions: Mapping[tuple[str, str, int], int]
     problems: list[str]
@@ -122,6 +126,7 @@ class Play:
         self._background: list[asyncio.Task[None]] = []
         self._recorded: dict[Execution, int] = {}
         self._messages = 0
+        self._redelivered = 0
         self._outside_died = asyncio.Event()
         self._outside = self._make("outside")
 
@@ -156,7 +161,8 @@ class Play:
             (names.get(what.run_id, "gone"), what.key, what.attempt): times
             for what, times in self._cast.executions.items()
         }
-        return Played(runs, calls, messages, seconds, executions, problems)
+        came_back = self._redelivered
+        return Played(runs, calls, messages, came_back, seconds, executions, problems)
 
     def wrong(self, played: Played, calm: Played) -> list[str]:
         """List all that is wrong with this play, beside the same one without a fault."""
@@ -172,6 +178,9 @@ class Play:
         for execution, times in self._recorded.items():
             if self._cast.executions[execution] > times:
                 problems.append(f"{execution} was executed again though it was recorded")
+        # Where the queue cannot tell, they all do.
+        if played.redelivered and not calm.redelivered and not self._fault.hands_back:
+            problems.append(f"{played.redelivered} messages came back, and nobody died")
         problems += self._fault.wrong(self, played, calm)
         return problems
 
@@ -251,6 +260,7 @@ class Play:
 
     async def _at_message(self, who: Worker, delivery: Delivery) -> bool:
         self._messages += 1
+        self._redelivered += delivery.is_redelivered
         return await self._fault.at_message(self, who, delivery)
 
     def start_worker(self) -> Worker:
