@@ -42,7 +42,7 @@ SWEEP_LEASES = 2.0
 """How often workers look for what was lost, in lengths of a lease."""
 POLL_SECONDS = 2.0
 FAR_SECONDS = 1e9
-"""Further ahead than any timer of a test."""
+"""Further ahead than any timer of a test, and the interval of what is not to happen."""
 QUIET_LEASES = 5.0
 """So many leases without any work, and no message is left that somebody could take."""
 
@@ -115,9 +115,14 @@ class Stage:
         """The time by a right clock, in seconds since the epoch."""
         return self.client.parts.clock.now()
 
+    @property
+    def is_virtual(self) -> bool:
+        """Whether time passes at once."""
+        return isinstance(asyncio.get_running_loop(), VirtualLoop)
+
     def needs_virtual_time(self) -> None:
         """Skip a check that would take hours where time is real."""
-        if not isinstance(asyncio.get_running_loop(), VirtualLoop):
+        if not self.is_virtual:
             pytest.skip("it takes hours, and this backend's time is real")
 
     @property
@@ -564,6 +569,16 @@ class Stage:
         with answer_due():
             found += await self.harness.traces(run_id)
         return found
+
+    async def until_done(self) -> None:
+        """Wait until no message is seen and no worker is at one: the last call was made."""
+
+        async def holds() -> bool:
+            with answer_due():
+                messages = await self.harness.messages()
+            return not messages and all(worker.is_idle for worker in self.workers)
+
+        await self.until(holds)
 
     async def until_quiet(self) -> None:
         """Wait until nobody has anything left to do."""

@@ -28,6 +28,7 @@ LONGEST_HOLD_LEASES = 0.2
 class Twice(Fault):
     """Whenever somebody takes a message, it is on the queue once more."""
 
+    hands_back = False
     workers = 2
 
     def __init__(self) -> None:
@@ -45,6 +46,7 @@ class Twice(Fault):
 class Shuffled(Fault):
     """Messages overtake each other; no node goes on under the message of another."""
 
+    hands_back = False
     workers = 2
 
     def __init__(self, seed: str) -> None:
