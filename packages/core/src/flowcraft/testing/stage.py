@@ -125,11 +125,6 @@ class Stage:
         if not self.is_virtual:
             pytest.skip("it takes hours, and this backend's time is real")
 
-    @property
-    def recovery_seconds(self) -> float:
-        """By how much a death or a lost message may delay a run: the lease and a sweep."""
-        return self.lease_seconds + self.sweep_seconds + 2 * self.harness.slack_seconds
-
     # -- what there is to run
 
     def node(self, uses: str, **options: Any) -> Callable[[Any], Any]:
