@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.planted.bug import Bug
 from tests.planted.bugs import (
     attempts,
+    contract,
     ends,
     joins,
     loops,
@@ -12,6 +13,7 @@ from tests.planted.bugs import (
     protocol,
     queues,
     records,
+    sqlite,
     subflows,
     sweeps,
     values,
@@ -19,7 +21,8 @@ from tests.planted.bugs import (
 )
 
 MODULES = (
-    attempts, ends, joins, loops, nodes, protocol, queues, records, subflows, sweeps, values, waits
+    attempts, contract, ends, joins, loops, nodes, protocol, queues, records, sqlite, subflows,
+    sweeps, values, waits,
 )  # fmt: skip
 
 BUGS: dict[str, Bug] = {

@@ -52,8 +52,19 @@ NEAR_TWINS = (
 
 
 def processes(stage: Stage, count: int) -> list[BaseDistributedAdapter]:
-    """Adapters over the same backend, as so many processes have them."""
-    return [stage.make_worker(f"p{index}").adapter for index in range(count)]
+    """Adapters over the same backend, as so many processes have them.
+
+    Whenever one of them calls the backend, the others come first.
+    """
+    made = [stage.make_worker(f"p{index}") for index in range(count)]
+    for worker in made:
+        worker.wire.before = _let_others_in
+    return [worker.adapter for worker in made]
+
+
+async def _let_others_in(call: Call) -> None:
+    del call
+    await asyncio.sleep(0)
 
 
 def is_native(stage: Stage) -> bool:
