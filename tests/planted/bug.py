@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-PATCHED = ("flowcraft", "flowcraft_", "tests.four_method")
+PATCHED = ("flowcraft", "packages.", "tests.")
 """Modules in which a patched function is replaced, under whatever name they know it."""
 
 

@@ -8,11 +8,13 @@ from tests.planted.bugs import (
     contract,
     ends,
     joins,
+    loading,
     loops,
     nodes,
     protocol,
     queues,
     records,
+    runs,
     sqlite,
     subflows,
     sweeps,
@@ -21,8 +23,8 @@ from tests.planted.bugs import (
 )
 
 MODULES = (
-    attempts, contract, ends, joins, loops, nodes, protocol, queues, records, sqlite, subflows,
-    sweeps, values, waits,
+    attempts, contract, ends, joins, loading, loops, nodes, protocol, queues, records, runs, sqlite,
+    subflows, sweeps, values, waits,
 )  # fmt: skip
 
 BUGS: dict[str, Bug] = {

@@ -153,14 +153,15 @@ class TimersContract:
 
         async def promote(adapter: BaseDistributedAdapter, run_id: str) -> None:
             await stage.create("g", run_id, run_id=run_id)
+            await asyncio.sleep(stage.lease_seconds)  # past the turn of whoever came before
             due = timer(run_id, now(stage), run_id=run_id)
             await stage.client.ports.store.set_timers([due])
-            await asyncio.sleep(stage.lease_seconds)  # past the turn of whoever died before
             await adapter._sweeper.promote_timers()
 
         async def look(run_id: str) -> None:
+            worker = stage.worker()
             result = await stage.result(run_id, within=6 * stage.lease_seconds + 60)
             assert result.output == run_id
+            await stage.dismiss(worker)
 
-        stage.worker()
         await each_death(stage, promote, look)
