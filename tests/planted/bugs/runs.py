@@ -125,22 +125,24 @@ record_is_executed_again = bug(
 
 job_of_an_ended_run_is_done = bug(
     "a job that comes after the end of its run is done",
-    ("flowcraft.adapter.handler:Handler.handle", "if run.header.is_over or await self._is_late(run):",
+    ("flowcraft.adapter.handler:Handler.handle",
+     "if run.header.is_over or await self._is_late(run):",
      "if await self._is_late(run):"),
-    rejected_by="EndScenarios.test_jobs_sent_many_times_and_late_change_nothing",
+    rejected_by="StatusScenarios.test_a_final_status_never_changes",
 )  # fmt: skip
 
 too_large_is_stored = bug(
     "an output above the largest value is stored",
     ("flowcraft.execution.attempt:written", "limit_bytes=largest_value", "limit_bytes=None"),
-    rejected_by="BatchScenarios.test_a_list_larger_than_any_value_reaches_its_consumer",
+    rejected_by="WriteScenarios.test_an_output_above_the_largest_value_fails_its_node_and_gives_"
+    "both_sizes",
 )
 
 own_writes_are_not_seen = bug(
     "a node does not see what it wrote itself",
     ("flowcraft.adapter.node_context:StoreContext._read", "if key in self._move.writes:",
      "if False:"),
-    rejected_by="AttemptScenarios.test_an_attempt_that_failed_leaves_no_writes",
+    rejected_by="WriteScenarios.test_a_node_sees_its_own_writes_at_once",
 )  # fmt: skip
 
 failing_fallback_fails_nothing = bug(
@@ -210,13 +212,6 @@ events_come_late = bug(
     rejected_by="EventScenarios.test_who_listens_hears_of_each_node_while_the_run_goes_on",
 )  # fmt: skip
 
-events_repeat_themselves = bug(
-    "who follows the records of a run is told of each failed attempt with every look",
-    (f"{EVENTS}:RecordReader._retries", "told = self._failures.get(key, 0)", "told = 0"),
-    rejected_by="EventScenarios.test_skips_failures_retries_and_actions_are_told",
-    on="four_method",
-)
-
 first_page_is_all = bug(
     "the events of a run end with their first page",
     ("flowcraft.local.steps:journal", "is_all=len(rows) < limit", "is_all=True"),
@@ -266,3 +261,24 @@ idle_worker_asks_all_the_time = bug(
     ("flowcraft.adapter.worker:WorkerLoops._pull", "parts.options.poll_seconds", "0.05"),
     rejected_by="WireBudgets.test_an_idle_worker_makes_no_more_requests_than_declared",
 )
+
+reads_are_as_old_as_the_attempt = bug(
+    "a node reads its context as it was when the attempt began",
+    ("flowcraft.adapter.node_context:StoreContext._read",
+     "loaded = await self._parts.ports.load(load)",
+     'held = self.__dict__.setdefault("held", {})\n'
+     "    loaded = held.setdefault(key, await self._parts.ports.load(load))"),
+    rejected_by="WriteScenarios.test_others_see_them_all_when_they_are_recorded_and_not_before",
+)  # fmt: skip
+
+writes_are_seen_at_once = bug(
+    "others see what a node writes before its activation is recorded",
+    ("flowcraft.adapter.node_context:StoreContext.set", "self._move.writes[key] = ",
+     "from flowcraft.engine.consequences import Cell\n"
+     "    from flowcraft.ports.store import Commit\n"
+     '    early = Cell(f"/early/{key}", "e", b"1")\n'
+     '    patch = {key: values.encode_declared(value, what="v")}\n'
+     "    await self._parts.ports.commit(Commit(self._move.run.run_id, early, context=patch))\n"
+     "    self._move.writes[key] = "),
+    rejected_by="WriteScenarios.test_others_see_them_all_when_they_are_recorded_and_not_before",
+)  # fmt: skip

@@ -48,6 +48,7 @@ from flowcraft.testing.scenarios.status import StatusScenarios
 from flowcraft.testing.scenarios.subflows import SubflowScenarios
 from flowcraft.testing.scenarios.waits import WaitScenarios
 from flowcraft.testing.scenarios.webhooks import WebhookScenarios
+from flowcraft.testing.scenarios.writes import WriteScenarios
 
 
 class Contracts(
@@ -103,6 +104,7 @@ class Scenarios(
     SubflowScenarios,
     WaitScenarios,
     WebhookScenarios,
+    WriteScenarios,
 ):
     """What whole runs do."""
 

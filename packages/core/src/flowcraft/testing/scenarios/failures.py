@@ -98,8 +98,8 @@ class FailureScenarios:
 
     @check("S1.18", "S1.32")
     async def test_a_failed_run_keeps_its_context_and_has_no_output(self, stage: Stage) -> None:
-        nodes = [value("a", 1), node("f", "fails")]
-        result = await stage.run(graph(nodes, ("a", "f")), {"k": [1]})
+        nodes = [value("a", 1), node("f", "fails"), node("z")]
+        result = await stage.run(graph(nodes, ("a", "f"), ("a", "z")), {"k": [1]})
         assert (result.status, result.output, result.context) == ("failed", None, {"k": [1]})
 
 

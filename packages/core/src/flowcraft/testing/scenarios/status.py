@@ -96,12 +96,14 @@ class StatusScenarios:
         result = await stage.result()
         assert result.status == end
         assert await stage.handle().cancel() == end
+        calls = stage.calls.copy()
         await stage.client.reconcile("run")
         for node_id in ("a", "b", "", "ghost"):
             await stage.send(node_id)
         await stage.until_quiet()
         assert await stage.handle().status() == end
         assert await stage.result() == result
+        assert stage.calls == calls, "something started after the end"
         assert await listed_status(stage) == end
 
 

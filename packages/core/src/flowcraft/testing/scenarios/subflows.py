@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from flowcraft.testing.graphs import BlueprintJson, chain, graph, node, value
 from flowcraft.testing.stage import FAR_SECONDS, Stage
 from flowcraft.testing.wire import Call
 
+TWO_HOURS = 7200.0
 AGAIN = {"maxRetries": 2, "retryDelay": 10}
 WAITS = graph([node("w", "wait")], name="child")
 
@@ -306,3 +308,7 @@ class SubflowScenarios:
         assert await runs.purge("run") is True
         headers = await stage.client.ports.store.headers(["run", below, lowest_id])
         assert list(headers) == [None] * 3
+        if stage.is_virtual:  # what may expire later is gone
+            await asyncio.sleep(TWO_HOURS)
+            for run_id in ("run", below, lowest_id):
+                assert await stage.traces(run_id) == []
