@@ -61,15 +61,17 @@ def _patched(found: Any, owner: type | None, patches: Iterable[Patch]) -> Any:
     source = textwrap.dedent(inspect.getsource(function))
     for patch in patches:
         source = patch.changed(source)
+    # What it calls may have its own name, and must not be hidden by it.
+    source = source.replace(f"def {function.__name__}(", "def planted(", 1)
     # A method may say super(), which asks for a variable __class__ around it.
-    maker = (
-        f"def make(__class__):\n{textwrap.indent(source, '    ')}\n    return {function.__name__}"
-    )
+    maker = f"def make(__class__):\n{textwrap.indent(source, '    ')}\n    return planted"
     made: dict[str, Any] = {}
     flags = function.__code__.co_flags & _FUTURES
     code = compile(maker, inspect.getfile(function), "exec", flags, dont_inherit=True)
     exec(code, function.__globals__, made)
-    return made["make"](owner)
+    patched = made["make"](owner)
+    patched.__name__, patched.__qualname__ = function.__name__, function.__qualname__
+    return patched
 
 
 _FUTURES = 0x1000000  # from __future__ import annotations
