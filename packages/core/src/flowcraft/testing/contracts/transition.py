@@ -40,7 +40,7 @@ from flowcraft.testing.stage import Stage
 
 SEEDS = 8
 STEPS = 25
-SOURCES = ("a", "b", "c/0", "c/1", "d", "one", "two")
+SOURCES = ("a", "b", "c/0", "c/1", "one", "two", "idle")
 JOINS: Mapping[str, tuple[str, bool]] = {
     "one": ("+", False),
     "idle": ("-", False),
