@@ -89,9 +89,9 @@ def _widen(setup: Setup, dice: random.Random) -> None:
     special = dice.random()
     if special < 0.03:
         _draw_poison(setup, dice)
-    elif special < 0.05:
+    elif special < 0.042:
         _draw_backlog(setup, dice)
-    elif special < 0.10:
+    elif special < 0.09:
         setup.is_upgraded = True
 
 
@@ -113,7 +113,8 @@ def _draw_backlog(setup: Setup, dice: random.Random) -> None:
         setup.backlog = "away"
     else:
         setup.backlog = "busy"
-        setup.concurrency = 2
+        setup.workers = min(setup.workers, 2)
+        setup.concurrency = dice.choice((1, 2))
         setup.at = 5.0
         busy = beside.long_work(setup.workers * setup.concurrency)
         setup.companions = (*setup.companions, busy)
