@@ -37,7 +37,7 @@ def draw(seed: int, *, is_traced: bool = False) -> Setup:
             2 * LEASE_SECONDS if dice.random() < 0.15 else float("inf")
         ),
         cancel_at=dice.random() * 5 if dice.random() < 0.06 else None,
-        is_purged=mode != "contract" and dice.random() < 0.15,
+        is_purged=dice.random() < 0.15,
         is_traced=is_traced,
     )
     # Where a cancelled run may lack context writes, one that goes on from it may do so too.

@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
-from packages.core.tests.adapter.stage import Stage, virtually
+from packages.core.tests.adapter.stage import KINDS, Kind, Stage, virtually
 from tests.simulation.hand_written import graph, node
 
 
 @pytest.fixture(autouse=True)
 def _nodes(stage: Stage) -> None:
+    add_nodes(stage)
+
+
+def add_nodes(stage: Stage) -> None:
     @stage.node("count")
     async def count(input: Any) -> Any:
         return {**input, "n": input["n"] + 1}
@@ -174,3 +178,35 @@ async def test_a_loop_survives_workers_that_die_in_the_middle(stage: Stage) -> N
     result = await stage.result()
     keeper.cancel()
     assert result.output == {"n": 12}
+
+
+@pytest.mark.parametrize("kind", KINDS[:2])
+def test_a_sink_in_a_body_costs_the_last_iteration_what_it_costs_the_first(kind: Kind) -> None:
+    stage = Stage(kind)
+    add_nodes(stage)
+    stage.node("late")(_late)
+    read: list[int] = []
+    get_members = stage.backend.tables.get_members
+
+    def counted(run_id: str, key: str) -> Any:
+        found = list(get_members(run_id, key))
+        read.append(len(found))
+        return found
+
+    stage.backend.tables.get_members = counted  # type: ignore[method-assign]
+    blueprint = loop("input.n < 60")
+    blueprint["nodes"].append(node("side", "late"))
+    blueprint["edges"].append({"source": "b", "target": "side"})
+
+    @virtually
+    async def run() -> None:
+        assert (await stage.run(blueprint)).output == {"n": 60}
+        assert stage.calls["late"] == 60
+
+    run()
+    assert max(read) <= 2
+
+
+async def _late(input: Any) -> Any:
+    await asyncio.sleep(30.0)
+    return input
