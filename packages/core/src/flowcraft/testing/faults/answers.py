@@ -44,8 +44,6 @@ class Error(Fault):
 class Repeated(Fault):
     """Every port call that may be repeated is made twice, and the second answer counts."""
 
-    hands_back = False
-
     def prepare(self, worker: Worker) -> None:
         repeat_calls(worker.adapter)
 
