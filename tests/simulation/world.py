@@ -75,6 +75,9 @@ class World:
         if wrong := await self._until_over(stories):
             return self._ended([], wrong)
         observed = [await story.observe() for story in stories]
+        while not await self._are_over(stories):  # a child was made late, and seen running
+            await asyncio.sleep(10)
+            observed = [await story.observe() for story in stories]
         problems = [
             problem
             for story, one in zip(stories, observed, strict=True)
@@ -125,9 +128,9 @@ class World:
         """Answer waits until the runs are over; why that does not come."""
         loop, setup = self._loop, self.setup
         started = loop.time()
-        left = list(stories)
         while True:
-            left = [one for one in left if not await one.is_over(has_sweeper=setup.has_sweeper)]
+            # All of them each time: a late worker may make a child of one that was over.
+            left = [one for one in stories if not await one.is_over(has_sweeper=setup.has_sweeper)]
             if not left:
                 return []
             if loop.time() - started > setup.longest_seconds:
@@ -138,6 +141,10 @@ class World:
                 await self._tend(story)
             often = any(story.is_talked_to for story in left) or setup.cancel_at is not None
             await asyncio.sleep((0.5 if often else 2.0) if loop.time() - started < 20 else 10)
+
+    async def _are_over(self, stories: list[Story]) -> bool:
+        has_sweeper = self.setup.has_sweeper
+        return all([await story.is_over(has_sweeper=has_sweeper) for story in stories])
 
     async def _tend(self, story: Story) -> None:
         """Cancel a run when its time has come, and answer its waits."""
@@ -187,16 +194,16 @@ class World:
             has_sweeper = self.setup.has_sweeper
             return not all([await one.is_over(has_sweeper=has_sweeper) for one in self._all])
         if not self.setup.has_sweeper:
-            for run_id in list(self._backend.tables.runs):
+            for run_id in self._backend.runs_left():
                 await self._client.runs.cancel(run_id)
-        return bool(self._backend.tables.runs)
+        return bool(self._backend.runs_left())
 
     def _send_late_duplicates(self) -> None:
         """Have some of the messages that were ever sent come again, some time later."""
         sent = self._backend.bodies
         now = self._backend.clock.now()
         for body in self.rng.sample(sent, min(LATE_DUPLICATES, len(sent))):
-            self._backend.tables.insert_job(body, now + self.rng.random() * 2 * LEASE_SECONDS)
+            self._backend.send(body, now + self.rng.random() * 2 * LEASE_SECONDS)
 
     # -- what came of it
 
@@ -206,7 +213,7 @@ class World:
         if self.setup.is_calm and self._backend.tables.redeliveries:
             problems.append("a message came back, and nobody had died")
         if self.setup.is_purged:
-            problems += [f"{run} came back after the purge" for run in self._backend.tables.runs]
+            problems += [f"{run} came back after the purge" for run in self._backend.runs_left()]
         return problems
 
     def _ended(self, observed: list[Observed], problems: list[str]) -> Ended:

@@ -121,6 +121,36 @@ async def _value(input: Any, params: dict[str, Any]) -> Any:
     return params.get("value", input)
 
 
+@pytest.mark.parametrize(
+    "what",
+    [
+        node("n", "sleep", duration="1h"),
+        node("n", "wait", config={"timeout": 3_600_000}),
+        node("n", "fails", config={"maxRetries": 2, "retryDelay": 300_000}),
+        node("n", "nowhere"),
+    ],
+    ids=lambda what: str(what["uses"]),
+)
+@virtually
+async def test_what_was_to_come_later_in_a_purged_run_is_nothing(
+    stage: Stage, what: dict[str, Any]
+) -> None:
+    """S1.62"""
+
+    @stage.node("fails")
+    async def fails(input: Any) -> None:
+        raise ValueError("no")
+
+    stage.add(graph([what]))
+    stage.worker()
+    await stage.submit("g")
+    await asyncio.sleep(60.0)
+    await stage.client.runs.cancel("run")
+    assert await stage.client.runs.purge("run") is True
+    await asyncio.sleep(2 * 3600.0)
+    assert (stage.messages(), stage.dead_letters()) == ([], [])
+
+
 @virtually
 async def test_the_result_of_a_run_is_the_same_whenever_it_is_read(stage: Stage) -> None:
     result = await stage.run(graph([node("a", "echo")]), {"n": 1})

@@ -16,7 +16,7 @@ from flowcraft.memory.spec import SPEC as MEMORY
 from flowcraft.sqlite import SqliteAdapter, SqliteBackend, SqliteSettings
 from flowcraft.sqlite.spec import SPEC as SQLITE
 from flowcraft.status import RunResult
-from flowcraft.testing import Harness, Wire
+from flowcraft.testing import Budget, Harness, Wire
 from tests.four_method.adapter import FourMethodAdapter, Message, ToyServer
 
 T = TypeVar("T")
@@ -41,6 +41,9 @@ class WiredMemory(MemoryBackend):
 class MemoryHarness(Harness):
     """Queue and store in dictionaries, a transition in one step."""
 
+    budget: ClassVar[Budget] = Budget(
+        chain_node=1.0, branch=0.5, join=7.0, item=0.5, idle_minute=140.0
+    )
     spec: ClassVar[AdapterSpec] = MEMORY
 
     def __init__(self) -> None:
@@ -95,6 +98,8 @@ class SplitAdapter(MemoryAdapter):
 class SplitHarness(MemoryHarness):
     """Queue and store apart: the core composes a transition from their calls."""
 
+    budget: ClassVar[Budget] = MemoryHarness.budget._replace(join=12.0)
+
     def adapter(self, options: RuntimeOptions, wire: Wire) -> BaseDistributedAdapter:
         return SplitAdapter(
             options,
@@ -139,6 +144,8 @@ class OwningSqlite(SqliteAdapter):
 class SqliteHarness(Harness):
     """A real file; each adapter has a connection and a thread of its own."""
 
+    # What becomes ready while the thread writes goes with the next call: how much is by chance.
+    budget: ClassVar[Budget] = MemoryHarness.budget._replace(branch=2.0, join=9.0, item=2.0)
     spec: ClassVar[AdapterSpec] = SQLITE
 
     def __init__(self, folder: Path) -> None:
@@ -209,6 +216,10 @@ class SqliteHarness(Harness):
 class FourMethodHarness(Harness):
     """Four methods and five operations; all else is inherited."""
 
+    # Each of its calls is one operation, and there are many of them.
+    budget: ClassVar[Budget] = Budget(
+        chain_node=38.0, branch=56.0, join=118.0, item=56.0, idle_minute=80.0, member_there=1.0
+    )
     spec: ClassVar[AdapterSpec] = AdapterSpec(
         name="four_method",
         summary="The smallest adapter",
@@ -217,7 +228,7 @@ class FourMethodHarness(Harness):
         capabilities=Capabilities(is_durable=False, is_shared=False),
     )
 
-    is_fast = False  # each of its calls is one operation
+    is_fast = False
     slack_seconds = 20.0  # nothing wakes its workers
 
     def __init__(self) -> None:

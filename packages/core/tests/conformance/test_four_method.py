@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowcraft.testing import Contracts, CrashAtEveryStep, Faults, Harness, Scenarios
+from flowcraft.testing import Contracts, CrashAtEveryStep, Faults, Harness, Scenarios, WireBudgets
 from packages.core.tests.conformance.harnesses import FourMethodHarness
 
 
@@ -26,4 +26,8 @@ class TestCrashes(CrashAtEveryStep):
 
 
 class TestFaults(Faults):
+    pass
+
+
+class TestBudgets(WireBudgets):
     pass

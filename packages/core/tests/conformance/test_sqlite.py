@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flowcraft.testing import Contracts, CrashAtEveryStep, Faults, Harness, Scenarios
+from flowcraft.testing import Contracts, CrashAtEveryStep, Faults, Harness, Scenarios, WireBudgets
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
 
@@ -28,4 +28,8 @@ class TestCrashes(CrashAtEveryStep):
 
 
 class TestFaults(Faults):
+    pass
+
+
+class TestBudgets(WireBudgets):
     pass

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
 
+from flowcraft.adapter.event_bus import EventBus, Telling
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.adapter.outcome import Outcomes
 from flowcraft.adapter.ports import Ports
@@ -38,19 +39,34 @@ APART_SECONDS = 0.1
 """How far apart two timers of one activation that are due at one time may be set."""
 
 
+class RetryOptions(TypedDict):
+    """How a failed attempt of a node is followed by the next: the delay after the first one."""
+
+    delay_ms: float
+
+
 class Parts:
     """The collaborators of one worker, made once."""
 
     runs: Runs
     retries_in_process: Callable[[Node], bool]
+    retry_options: Callable[[Node], RetryOptions]
 
-    def __init__(self, options: RuntimeOptions, ports: Ports, *, largest_value: ValueLimit) -> None:
+    def __init__(
+        self,
+        options: RuntimeOptions,
+        ports: Ports,
+        *,
+        largest_value: ValueLimit,
+        event_bus: EventBus | None,
+    ) -> None:
         self.options = options
         self.ports = ports
         self.clock: Clock = options.clock
         self.largest_value = largest_value
         self.reader = Reader(ports)
-        self.walker = Walker(ports, self.clock.now)
+        self.telling = Telling(event_bus, self.clock)
+        self.walker = Walker(ports, self.telling, self.clock.now)
         self.outcomes = Outcomes(ports, self.reader, self.clock, largest_value)
         self.programs = Programs(ports.store, options.expressions)
         self.gate = SoloGate()
@@ -137,6 +153,8 @@ class Parts:
     async def wake_later(self, job: JobPayload, delay_seconds: float) -> None:
         """Send a job after a delay: by the queue where it has one long enough, or by a timer."""
         if delay_seconds <= self.ports.queue.longest_delay_seconds:
+            if job.origin == "edge":
+                job = msgspec.structs.replace(job, origin="later")
             await self.ports.send(Outgoing(job, delay_seconds))
             return
         await self._set_timer(timer_job(job), delay_seconds)

@@ -261,7 +261,10 @@ class Runs:
         """
         store = self._parts.ports.store
         (header,) = await self._parts.ports.headers([run_id])
-        if header is None or not header.is_over or header.is_announced:
+        if header is None or not header.is_over:
+            return
+        self._parts.telling.ended(header)
+        if header.is_announced:
             return
         above: RunHeader | None = None
         if header.parent is not None:

@@ -19,15 +19,15 @@ from flowcraft.ports.contract import decode_job
 from flowcraft.ports.queue import Delivery
 from flowcraft.testing.cases import Case, Cast
 from flowcraft.testing.cases.case import RETRY, Execution
-from flowcraft.testing.loop import answer_due
 from flowcraft.testing.seen import Seen, differences, paths, records, see, wrong_end
-from flowcraft.testing.stage import Stage
+from flowcraft.testing.stage import FAR_SECONDS, Stage
 from flowcraft.testing.wire import Call, Numbering
 from flowcraft.testing.worker import Worker
 
 T = TypeVar("T")
 
-NEVER_SECONDS = 1e9
+PATIENCE_LEASES = 60.0
+"""How long anything in a play may take: reached only when something is broken."""
 ASK_AGAIN_SECONDS = 0.1
 """How long somebody outside leaves a backend alone that did not answer."""
 
@@ -80,6 +80,7 @@ class Played(NamedTuple):
         runs: Its runs, by name; None for one that is gone.
         calls: How many calls there were until all was done.
         messages: How many messages were taken.
+        redelivered: How many of them may have been taken before.
         seconds: How long it took until all runs had ended.
         executions: How often each attempt was executed, by the names of run and activation.
         problems: What is wrong by itself.
@@ -88,6 +89,7 @@ class Played(NamedTuple):
     runs: Mapping[str, Seen | None]
     calls: int
     messages: int
+    redelivered: int
     seconds: float
     executions: Mapping[tuple[str, str, int], int]
     problems: list[str]
@@ -122,6 +124,7 @@ class Play:
         self._background: list[asyncio.Task[None]] = []
         self._recorded: dict[Execution, int] = {}
         self._messages = 0
+        self._redelivered = 0
         self._outside_died = asyncio.Event()
         self._outside = self._make("outside")
 
@@ -144,7 +147,7 @@ class Play:
         for name in self._runs:
             await self.until_over(name)
         seconds = loop.time() - started
-        await self.stage.until(self._is_done)
+        await self.stage.until_done()
         calls, messages = self._numbering.count, self._messages
         first = await self._see()
         await self._fault.until_over()
@@ -156,7 +159,8 @@ class Play:
             (names.get(what.run_id, "gone"), what.key, what.attempt): times
             for what, times in self._cast.executions.items()
         }
-        return Played(runs, calls, messages, seconds, executions, problems)
+        came_back = self._redelivered
+        return Played(runs, calls, messages, came_back, seconds, executions, problems)
 
     def wrong(self, played: Played, calm: Played) -> list[str]:
         """List all that is wrong with this play, beside the same one without a fault."""
@@ -178,12 +182,6 @@ class Play:
     async def _see(self) -> dict[str, Seen | None]:
         return {name: await see(self.stage.client, id_) for name, id_ in self._runs.items()}
 
-    async def _is_done(self) -> bool:
-        """Whether the last call of the workers for these runs was made."""
-        with answer_due():
-            messages = await self.stage.harness.messages()
-        return not messages and all(worker.is_idle for worker in self._everybody)
-
     async def _until_quiet(self) -> None:
         """Wait until no message is left, and no timer that would make one."""
 
@@ -192,7 +190,7 @@ class Play:
 
         await self.stage.until_quiet()
         while not await holds():
-            await self.stage.until(holds)
+            await self._until(holds)
             await self.stage.until_quiet()
 
     def _left_behind(
@@ -241,7 +239,7 @@ class Play:
 
     def _make(self, name: str, **settings: Any) -> Worker:
         if not (self._case.sweeps or self._fault.sweeps):
-            settings.setdefault("sweep_interval_seconds", NEVER_SECONDS)
+            settings.setdefault("sweep_interval_seconds", FAR_SECONDS)
         worker = self.stage.make_worker(name, **settings)
         worker.wire.numbering = self._numbering
         worker.wire.before = partial(self._at_call, worker, is_after=False)
@@ -257,6 +255,7 @@ class Play:
 
     async def _at_message(self, who: Worker, delivery: Delivery) -> bool:
         self._messages += 1
+        self._redelivered += delivery.is_redelivered
         return await self._fault.at_message(self, who, delivery)
 
     def start_worker(self) -> Worker:
@@ -369,7 +368,10 @@ class Play:
 
     async def until_open(self, *paths: str, scope: str = "") -> None:
         for path in paths:
-            await self.stage.until(partial(self._was_opened, path, scope))
+            await self._until(partial(self._was_opened, path, scope))
+
+    async def _until(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        await self.stage.until(holds, within=PATIENCE_LEASES * self.stage.lease_seconds)
 
     async def _was_opened(self, path: str, scope: str) -> bool:
         *above, node = path.split("/")
@@ -387,4 +389,4 @@ class Play:
             (header,) = await self.stage.client.ports.store.headers([self._runs[name]])
             return header is None or header.is_announced
 
-        await self.stage.until(holds)
+        await self._until(holds)

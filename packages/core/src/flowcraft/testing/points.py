@@ -20,7 +20,10 @@ from flowcraft.testing.play import CALM, Fault, Play, Played
 from flowcraft.testing.stage import Stage
 
 SAMPLE = 12
-"""Points of a case where not all are tried."""
+"""About so many points of a case are tried where not all are."""
+FEW = 6
+"""And so many of a fault of which some are enough, in a case that has more points than `SMALL`."""
+SMALL = 64
 ENOUGH = 3
 """After so many wrong points the rest of a case is left."""
 POINTS = "flowcraft-points"
@@ -80,7 +83,7 @@ class Trial:
 
         Args:
             fault: What goes wrong at a point.
-            is_sample: Whether some are enough also where the backend is fast.
+            is_sample: Whether some are enough also where the backend is fast, in larger cases.
         """
         calm = await self.calm()
         points = [Point(i, after) for i in range(1, calm.calls + 1) for after in (False, True)]
@@ -121,10 +124,11 @@ class Trial:
         option = self._request.config.getoption
         if one := option("--crash-point"):
             return [one]
-        if option("--all-crash-points") or (self._stage.harness.is_fast and not is_sample):
+        is_all = self._stage.harness.is_fast and not (is_sample and len(names) > SMALL)
+        if is_all or option("--all-crash-points"):
             return names
         seed = f"{option('--crash-seed')} {self._what} {self._name}"
-        return _sample(names, random.Random(seed))
+        return _sample(names, FEW if is_sample else SAMPLE, random.Random(seed))
 
     def _new_play(self, fault: Fault) -> Play:
         self._plays += 1
@@ -141,16 +145,17 @@ class Trial:
             print(*play.trace, sep="\n")  # noqa: T201 - asked for
         if not problems:
             return []
-        met = [f"{call}, " for call in play.trace if call.startswith(f"{name.partition(':')[0]} ")]
+        number, is_call, _ = name.partition(":")
+        calls = [call for call in play.trace if is_call and call.startswith(f"{number} ")]
         nodeid = shlex.quote(self._request.node.nodeid)
         again = f"pytest {nodeid}" + (f" --crash-point {name}" if name else "")
-        where = f"{self._name}, {self._what} {name} ({''.join(met)}again: {again})"
-        return [f"{where}:" + "".join(f"\n  {problem}" for problem in problems[:5])]
+        where = " ".join([self._name, self._what, name, *calls])
+        return [f"{where}; again: {again}" + "".join(f"\n  {what}" for what in problems[:5])]
 
 
-def _sample(names: Sequence[str], dice: random.Random) -> Sequence[str]:
+def _sample(names: Sequence[str], count: int, dice: random.Random) -> Sequence[str]:
     """Some places in even strides, from where the dice says."""
-    stride = max(1, len(names) // SAMPLE)
+    stride = max(1, len(names) // count)
     stride += 1 - stride % 2  # an even one would only ever meet one side of the calls
     return names[dice.randrange(stride) :: stride]
 

@@ -18,6 +18,7 @@ import pytest
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.blueprint import canonical_bytes, load_blueprint
+from flowcraft.capabilities import Capabilities
 from flowcraft.client.handle import RunHandle
 from flowcraft.engine.program import Program
 from flowcraft.engine.record import Record, decode_record
@@ -41,7 +42,7 @@ SWEEP_LEASES = 2.0
 """How often workers look for what was lost, in lengths of a lease."""
 POLL_SECONDS = 2.0
 FAR_SECONDS = 1e9
-"""Further ahead than any timer of a test."""
+"""Further ahead than any timer of a test, and the interval of what is not to happen."""
 QUIET_LEASES = 5.0
 """So many leases without any work, and no message is left that somebody could take."""
 
@@ -96,23 +97,33 @@ class Stage:
         return self.harness.lease_seconds
 
     @property
+    def can(self) -> Capabilities:
+        """What the adapter declares that it can do."""
+        return self.harness.spec.capabilities
+
+    @property
     def sweep_seconds(self) -> float:
         """How often workers look for what was lost, unless they are told otherwise."""
         return SWEEP_LEASES * self.harness.lease_seconds
-
-    def now(self) -> float:
-        """The time by a right clock, in seconds since the epoch."""
-        return self.client.parts.clock.now()
-
-    def needs_virtual_time(self) -> None:
-        """Skip a check that would take hours where time is real."""
-        if not isinstance(asyncio.get_running_loop(), VirtualLoop):
-            pytest.skip("it takes hours, and this backend's time is real")
 
     @property
     def recovery_seconds(self) -> float:
         """By how much a death or a lost message may delay a run: the lease and a sweep."""
         return self.lease_seconds + self.sweep_seconds + 2 * self.harness.slack_seconds
+
+    def now(self) -> float:
+        """The time by a right clock, in seconds since the epoch."""
+        return self.client.parts.clock.now()
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether time passes at once."""
+        return isinstance(asyncio.get_running_loop(), VirtualLoop)
+
+    def needs_virtual_time(self) -> None:
+        """Skip a check that would take hours where time is real."""
+        if not self.is_virtual:
+            pytest.skip("it takes hours, and this backend's time is real")
 
     # -- what there is to run
 
@@ -300,6 +311,7 @@ class Stage:
             deadline_at=deadline_at(
                 program.blueprint.metadata, now + delay_seconds, deadline_seconds
             ),
+            format=self.client.options.runtime_options.format,
         )
 
     async def submit(self, blueprint_id: str, payload: Any = None, **how: Any) -> str:
@@ -552,6 +564,16 @@ class Stage:
         with answer_due():
             found += await self.harness.traces(run_id)
         return found
+
+    async def until_done(self) -> None:
+        """Wait until no message is seen and no worker is at one: the last call was made."""
+
+        async def holds() -> bool:
+            with answer_due():
+                messages = await self.harness.messages()
+            return not messages and all(worker.is_idle for worker in self.workers)
+
+        await self.until(holds)
 
     async def until_quiet(self) -> None:
         """Wait until nobody has anything left to do."""

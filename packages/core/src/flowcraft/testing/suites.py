@@ -21,14 +21,24 @@ from flowcraft.testing.contracts.transition import TransitionContract
 from flowcraft.testing.faults.answers import AmbiguousAnswers, RepeatedCalls
 from flowcraft.testing.faults.messages import AnyOrder, EveryMessageTwice, LostMessages
 from flowcraft.testing.faults.workers import ClockSkew, LateWorkers
+from flowcraft.testing.scenarios.attempts import AttemptScenarios
 from flowcraft.testing.scenarios.batches import BatchScenarios
+from flowcraft.testing.scenarios.cancelling import CancelScenarios, DeadlineScenarios
 from flowcraft.testing.scenarios.delays import DelayedStartScenarios
+from flowcraft.testing.scenarios.deliveries import DeliveryScenarios
 from flowcraft.testing.scenarios.edges import EdgeScenarios
+from flowcraft.testing.scenarios.ends import EndScenarios
+from flowcraft.testing.scenarios.events import EventScenarios
 from flowcraft.testing.scenarios.expressions import ExpressionScenarios
+from flowcraft.testing.scenarios.failures import ErrorTextScenarios, FailureScenarios
 from flowcraft.testing.scenarios.fallbacks import FallbackScenarios
 from flowcraft.testing.scenarios.inputs import InputScenarios
 from flowcraft.testing.scenarios.joins import JoinScenarios
+from flowcraft.testing.scenarios.listings import ListingScenarios
 from flowcraft.testing.scenarios.loops import LoopScenarios
+from flowcraft.testing.scenarios.messages import MessageScenarios
+from flowcraft.testing.scenarios.missing import DeployScenarios, MissingScenarios
+from flowcraft.testing.scenarios.outputs import OutputScenarios
 from flowcraft.testing.scenarios.retried_waits import RetriedSubflowScenarios, RetriedWaitScenarios
 from flowcraft.testing.scenarios.retries import RetryScenarios
 from flowcraft.testing.scenarios.scoped_waits import ScopedWaitScenarios
@@ -61,14 +71,27 @@ class Contracts(
 
 
 class Scenarios(
+    AttemptScenarios,
     BatchScenarios,
+    CancelScenarios,
+    DeadlineScenarios,
     DelayedStartScenarios,
+    DeliveryScenarios,
     EdgeScenarios,
+    EndScenarios,
+    EventScenarios,
     ExpressionScenarios,
+    FailureScenarios,
+    ErrorTextScenarios,
     FallbackScenarios,
     InputScenarios,
     JoinScenarios,
+    ListingScenarios,
     LoopScenarios,
+    MessageScenarios,
+    MissingScenarios,
+    DeployScenarios,
+    OutputScenarios,
     RetriedWaitScenarios,
     RetriedSubflowScenarios,
     RetryScenarios,

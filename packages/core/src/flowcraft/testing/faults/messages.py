@@ -58,6 +58,11 @@ class Shuffled(Fault):
         await asyncio.sleep(longest * self._dice.random())
         return True
 
+    def wrong(self, play: Play, played: Played, calm: Played) -> Iterator[str]:
+        # Where the queue cannot tell, they all may have been there before.
+        if played.redelivered and not calm.redelivered:
+            yield f"{played.redelivered} messages came back, and nobody died"
+
 
 class Lost(Fault):
     """One message is acknowledged, and nothing is done for it.

@@ -47,7 +47,7 @@ class BatchScenarios:
     # -- order and size
 
     @pytest.mark.parametrize("count", [0, 1, 2, 7])
-    @check("S8.3", "S8.4", "S12.16")
+    @check("S8.3", "S8.4", "S12.16", "G7")
     async def test_results_come_in_the_order_of_the_items(self, stage: Stage, count: int) -> None:
         tenfold(stage)
         result = await stage.run_both(batch(count, "tenfold"))
@@ -122,6 +122,23 @@ class BatchScenarios:
         await stage.until_open("b/#4")
         await stage.resume("b", 4, scope="/#4")
         assert (await stage.result()).output == [0, 1, 2, 3, 4]
+
+    @check("S8.9", "S5.7", "S12.8")
+    async def test_an_item_counts_once_however_often_it_is_delivered(self, stage: Stage) -> None:
+        stage.add(batch(3, "wait"))
+        stage.worker()
+        await stage.submit("g")
+        await stage.until_open("b/#0", "b/#1", "b/#2")
+        await stage.resume("b", 0, scope="/#0")
+        await stage.until_recorded("b/#0")
+        for scope in ("/#0", "", "/#0", "/#1", "/#0"):
+            await stage.send("b", scope)
+        await stage.until_quiet()
+        assert await stage.record("r") is None
+        assert await stage.open_waits() == ["b/#1", "b/#2"]
+        for index in (2, 1):
+            await stage.resume("b", index, scope=f"/#{index}")
+        assert (await stage.result()).output == [0, 1, 2]
 
     # -- items
 
@@ -215,7 +232,7 @@ class BatchScenarios:
                 raise RuntimeError("again")
             return input
 
-        config = {"maxRetries": 3, "retryDelay": 10, "timeout": 200}
+        config = {"maxRetries": 3, "retryDelay": 10, "timeout": 500}
         assert (await stage.run(batch(3, "shaky", config=config))).output == [0, 1, 2]
         assert seen == {n: [1, 2, 3] for n in range(3)}
         assert (await stage.until_recorded("b/#2")).attempt == 3

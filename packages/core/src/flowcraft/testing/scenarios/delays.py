@@ -77,7 +77,7 @@ class DelayedStartScenarios:
     async def test_the_sweeper_leaves_it_alone_until_then(self, stage: Stage) -> None:
         noted(stage)
         stage.worker()
-        delay = 10 * stage.sweep_seconds
+        delay = 20 * stage.sweep_seconds
         await stage.submit("g", delay_seconds=delay)
         await asyncio.sleep(delay / 5)  # time for a first look
         assert await stage.client.ports.store.stalled(stage.now() + delay / 2, 9) == []

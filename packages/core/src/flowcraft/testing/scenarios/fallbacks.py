@@ -20,7 +20,7 @@ def failing(name: str, fallback: str, **members: Any) -> Any:
 class FallbackScenarios:
     """A fallback stands in for the node that failed, towards everybody."""
 
-    @check("S7.14", "S7.16", "S7.17", "S12.16")
+    @check("S7.14", "S7.16", "S7.17", "S12.16", "G7")
     async def test_a_fallback_stands_in_for_the_node_that_failed(self, stage: Stage) -> None:
         """Its result travels under the failed node's name, and it is no sink itself."""
         nodes = [failing("a", "f"), value("f", "saved"), value("b", 2), node("j")]

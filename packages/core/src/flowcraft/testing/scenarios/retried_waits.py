@@ -175,6 +175,28 @@ class RetriedSubflowScenarios:
         assert shop.ran == ["l3"]
 
     @check("S1.54", "S9.6")
+    async def test_of_several_children_of_the_old_run_the_last_is_gone_on_from(
+        self, stage: Stage
+    ) -> None:
+        shop = Shop(stage)
+
+        @stage.node("second_time")
+        async def second_time(input: Any) -> Any:
+            if stage.calls["second_time"] == 1:
+                raise RuntimeError("once more")
+            return input
+
+        leaf = graph([work("l1"), node("x", "second_time"), work("l2")],
+                     ("l1", "x"), ("x", "l2"), name="leaf")  # fmt: skip
+        config = {"maxRetries": 2, "retryDelay": 10}
+        await shop.fails(leaf, graph([subflow("s", "leaf", config=config)]), broken="l2", payload=4)
+        assert (await shop.retry()).output == 4
+        assert shop.ran == ["l2"]
+        assert stage.calls["second_time"] == 2
+        (child,) = await stage.children("again")
+        assert child.retry_of == (await stage.children())[1].run_id
+
+    @check("S1.54", "S9.6")
     async def test_only_the_first_attempt_of_a_subflow_goes_on_from_the_old_child(
         self, stage: Stage
     ) -> None:

@@ -153,7 +153,7 @@ class ScopedWaitScenarios:
             assert await stage.resume("b", index) == "woke"
         assert (await stage.result()).output == [0, 1, 2]
 
-    @check("S10.11", "S10.17", "S12.16")
+    @check("S10.11", "S10.17", "S12.16", "G7")
     async def test_signals_for_items_may_all_come_first(self, stage: Stage) -> None:
         signals = [Signal("b", n * 10, scope=f"/#{n}") for n in range(3)]
         result = await stage.run_both(batch(3, "wait", chunkSize=2), signals=signals)

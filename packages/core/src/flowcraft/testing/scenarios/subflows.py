@@ -43,7 +43,7 @@ class SubflowScenarios:
 
     # -- what goes in and comes out
 
-    @check("S9.1", "S9.2", "S9.3", "S1.1", "S12.16")
+    @check("S9.1", "S9.2", "S9.3", "S1.1", "S12.16", "G7")
     async def test_a_child_gets_the_input_and_gives_its_output(self, stage: Stage) -> None:
         stage.add(chain(2, name="child"))
         result = await stage.run_both(parent(), {"n": 1})
@@ -174,6 +174,9 @@ class SubflowScenarios:
     ) -> None:
         config = {**AGAIN, "timeout": int(stage.harness.slack_seconds * 2000)}
         await begin(stage, WAITS, parent(config=config))
+        await newest_child(stage, count=2)
+        assert not (await stage.header()).is_over
+        assert (await stage.children())[0].status == "cancelled"
         (error,) = (await stage.result()).errors
         assert (error.node, error.type, error.attempt) == ("s", "NodeTimeoutError", 2)
         assert [c.status for c in await stage.children()] == ["cancelled"] * 2
@@ -195,6 +198,8 @@ class SubflowScenarios:
 
     @check("S9.7", "S1.30", "S12.10")
     async def test_cancelling_the_parent_cancels_all_below(self, stage: Stage) -> None:
+        """At once, and not when a sweep finds them."""
+        stage.settings["sweep_interval_seconds"] = 1e6
         lowest = graph([node("w", "wait")], name="three")
         await begin(stage, lowest, parent("three", "two"), parent("two", "one"))
         below = await newest_child(stage)
@@ -209,6 +214,7 @@ class SubflowScenarios:
 
     @check("S9.7", "S1.30")
     async def test_the_failure_of_a_neighbour_cancels_the_children(self, stage: Stage) -> None:
+        stage.settings["sweep_interval_seconds"] = 1e6
         nodes = [node("s", "subflow", blueprintId="child"), node("v", "wait"), node("f", "fails")]
         await begin(stage, WAITS, graph(nodes, ("v", "f"), name="parent"))
         child = await newest_child(stage)

@@ -56,7 +56,7 @@ class WaitScenarios:
     @pytest.mark.parametrize(
         ("action", "taken"), [("yes", "a"), ("no", "b"), (None, "c"), ("?", "c")]
     )
-    @check("S10.6", "S10.11", "S4.1", "S12.16")
+    @check("S10.6", "S10.11", "S4.1", "S12.16", "G7")
     async def test_the_action_of_a_resume_chooses_the_edges(
         self, stage: Stage, action: str | None, taken: str
     ) -> None:

@@ -33,7 +33,7 @@ class WebhookScenarios:
         assert await stage.resume("h", CALL) == "refused"
         assert (await stage.result()).output == CALL
 
-    @check("S10.7", "S10.11", "S12.16")
+    @check("S10.7", "S10.11", "S12.16", "G7")
     async def test_a_call_before_the_webhook_is_reached_is_kept(self, stage: Stage) -> None:
         assert (await stage.run_both(ALONE, signals=[Signal("h", CALL)])).output == CALL
 
