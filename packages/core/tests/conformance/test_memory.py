@@ -8,11 +8,13 @@ from flowcraft.testing import (
     AttemptScenarios,
     CancelScenarios,
     ContextContract,
+    ContextWriteScenarios,
     CoordinationContract,
     DeadlineScenarios,
     DelayedStartScenarios,
     DeliveryScenarios,
     DeployScenarios,
+    DrainScenarios,
     EdgeScenarios,
     EndScenarios,
     ErrorTextScenarios,
@@ -24,15 +26,24 @@ from flowcraft.testing import (
     InputScenarios,
     JobsContract,
     JoinScenarios,
+    LargeValueScenarios,
+    LateWorkerScenarios,
     ListingScenarios,
     LoopScenarios,
+    ManyRunsScenarios,
     MessageScenarios,
     MissingScenarios,
+    OutageScenarios,
     OutputScenarios,
+    PurgeScenarios,
     QueueContract,
+    ReconcileScenarios,
+    RetentionScenarios,
     StartScenarios,
     StatusScenarios,
     SubmissionScenarios,
+    SweepScenarios,
+    ValueScenarios,
 )
 from packages.core.tests.conformance.harnesses import MemoryHarness
 
@@ -147,4 +158,48 @@ class TestListing(ListingScenarios):
 
 
 class TestMessage(MessageScenarios):
+    pass
+
+
+class TestLargeValue(LargeValueScenarios):
+    pass
+
+
+class TestPurge(PurgeScenarios):
+    pass
+
+
+class TestRetention(RetentionScenarios):
+    pass
+
+
+class TestValue(ValueScenarios):
+    pass
+
+
+class TestContextWrite(ContextWriteScenarios):
+    pass
+
+
+class TestDrain(DrainScenarios):
+    pass
+
+
+class TestLateWorker(LateWorkerScenarios):
+    pass
+
+
+class TestManyRuns(ManyRunsScenarios):
+    pass
+
+
+class TestOutage(OutageScenarios):
+    pass
+
+
+class TestReconcile(ReconcileScenarios):
+    pass
+
+
+class TestSweep(SweepScenarios):
     pass

@@ -10,11 +10,13 @@ from flowcraft.testing import (
     AttemptScenarios,
     CancelScenarios,
     ContextContract,
+    ContextWriteScenarios,
     CoordinationContract,
     DeadlineScenarios,
     DelayedStartScenarios,
     DeliveryScenarios,
     DeployScenarios,
+    DrainScenarios,
     EdgeScenarios,
     EndScenarios,
     ErrorTextScenarios,
@@ -26,15 +28,24 @@ from flowcraft.testing import (
     InputScenarios,
     JobsContract,
     JoinScenarios,
+    LargeValueScenarios,
+    LateWorkerScenarios,
     ListingScenarios,
     LoopScenarios,
+    ManyRunsScenarios,
     MessageScenarios,
     MissingScenarios,
+    OutageScenarios,
     OutputScenarios,
+    PurgeScenarios,
     QueueContract,
+    ReconcileScenarios,
+    RetentionScenarios,
     StartScenarios,
     StatusScenarios,
     SubmissionScenarios,
+    SweepScenarios,
+    ValueScenarios,
 )
 from packages.core.tests.conformance.harnesses import SqliteHarness
 
@@ -149,4 +160,48 @@ class TestListing(ListingScenarios):
 
 
 class TestMessage(MessageScenarios):
+    pass
+
+
+class TestLargeValue(LargeValueScenarios):
+    pass
+
+
+class TestPurge(PurgeScenarios):
+    pass
+
+
+class TestRetention(RetentionScenarios):
+    pass
+
+
+class TestValue(ValueScenarios):
+    pass
+
+
+class TestContextWrite(ContextWriteScenarios):
+    pass
+
+
+class TestDrain(DrainScenarios):
+    pass
+
+
+class TestLateWorker(LateWorkerScenarios):
+    pass
+
+
+class TestManyRuns(ManyRunsScenarios):
+    pass
+
+
+class TestOutage(OutageScenarios):
+    pass
+
+
+class TestReconcile(ReconcileScenarios):
+    pass
+
+
+class TestSweep(SweepScenarios):
     pass
