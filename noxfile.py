@@ -47,6 +47,22 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the engine's own tests; fails unless they reach every line and branch of it."""
+    install(session)
+    session.run("python", "-m", "tests.coverage.run")
+
+
+@nox.session
+def mutate(session: nox.Session) -> None:
+    """Change code wrongly and run tests: the engine; -- --protocol --count N --seed S."""
+    install(session)
+    tools = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "mutation")
+    session.run("python", "-m", "pip", "install", "-q", *tools)
+    session.run("python", "-m", "tests.mutation.run", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, and that only the core's clock asks for time or chance."""
     install(session)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from flowcraft.adapter.base import BaseDistributedAdapter, JobHandler
+from flowcraft.adapter.event_bus import EventBus
 from flowcraft.adapter.options import AdapterOptions, RuntimeOptions
 from flowcraft.clock import Clock
 from flowcraft.ports.contract import (
@@ -161,6 +162,7 @@ class FourMethodAdapter(BaseDistributedAdapter):
         lease_seconds: float = 30.0,
         dice: random.Random | None = None,
         server_clock: Clock | None = None,
+        event_bus: EventBus | None = None,
     ) -> None:
         self.server = server
         self.call = call
@@ -170,7 +172,11 @@ class FourMethodAdapter(BaseDistributedAdapter):
         self._server_clock = server_clock or runtime_options.clock
         coordination = ToyCoordinationStore(server, self._server_clock, call)
         super().__init__(
-            AdapterOptions(runtime_options=runtime_options, coordination_store=coordination)
+            AdapterOptions(
+                runtime_options=runtime_options,
+                coordination_store=coordination,
+                event_bus=event_bus,
+            )
         )
 
     def create_context(self, run_id: str) -> AsyncContext:

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,34 +29,47 @@ class Patch:
     old: str
     new: str
 
-    def apply(self) -> None:
-        """Plant it in this process, for good."""
-        module_name, _, path = self.target.partition(":")
-        owner: Any = importlib.import_module(module_name)
-        *classes, name = path.split(".")
-        for one in classes:
-            owner = getattr(owner, one)
-        found = inspect.getattr_static(owner, name)
-        patched = self._patched(found, owner if classes else None)
-        if classes:
-            setattr(owner, name, patched)
-        else:
-            _replace_everywhere(found, patched)
+    def changed(self, source: str) -> str:
+        """The source with the patch in it.
 
-    def _patched(self, found: Any, owner: type | None) -> Any:
-        function = _function_in(found)
-        source = textwrap.dedent(inspect.getsource(function))
+        Raises:
+            LookupError: The old text does not stand there once.
+        """
         count = source.count(self.old)
         if count != 1:
             raise LookupError(f"{self.target} has {self.old!r} {count} times, not once")
-        # A method may say super(), which asks for a variable __class__ around it.
-        body = textwrap.indent(source.replace(self.old, self.new), "    ")
-        maker = f"def make(__class__):\n{body}\n    return {function.__name__}"
-        made: dict[str, Any] = {}
-        flags = function.__code__.co_flags & _FUTURES
-        code = compile(maker, inspect.getfile(function), "exec", flags, dont_inherit=True)
-        exec(code, function.__globals__, made)
-        return made["make"](owner)
+        return source.replace(self.old, self.new)
+
+
+def plant(target: str, patches: Iterable[Patch]) -> None:
+    """Put all patches of one function into place, in this process and for good."""
+    module_name, _, path = target.partition(":")
+    owner: Any = importlib.import_module(module_name)
+    *classes, name = path.split(".")
+    for one in classes:
+        owner = getattr(owner, one)
+    found = inspect.getattr_static(owner, name)
+    patched = _patched(found, owner if classes else None, patches)
+    if classes:
+        setattr(owner, name, patched)
+    else:
+        _replace_everywhere(found, patched)
+
+
+def _patched(found: Any, owner: type | None, patches: Iterable[Patch]) -> Any:
+    function = _function_in(found)
+    source = textwrap.dedent(inspect.getsource(function))
+    for patch in patches:
+        source = patch.changed(source)
+    # A method may say super(), which asks for a variable __class__ around it.
+    maker = (
+        f"def make(__class__):\n{textwrap.indent(source, '    ')}\n    return {function.__name__}"
+    )
+    made: dict[str, Any] = {}
+    flags = function.__code__.co_flags & _FUTURES
+    code = compile(maker, inspect.getfile(function), "exec", flags, dont_inherit=True)
+    exec(code, function.__globals__, made)
+    return made["make"](owner)
 
 
 _FUTURES = 0x1000000  # from __future__ import annotations
@@ -99,6 +112,11 @@ class Bug:
     patches: tuple[Patch, ...]
     rejected_by: str
     on: str = "memory"
+
+    def plant(self) -> None:
+        """Plant it in this process, for good."""
+        for target in dict.fromkeys(patch.target for patch in self.patches):
+            plant(target, [patch for patch in self.patches if patch.target == target])
 
 
 def bug(what: str, *patches: tuple[str, str, str], rejected_by: str, on: str = "memory") -> Bug:

@@ -49,13 +49,14 @@ def node_id(bug: Bug) -> str:
     if "::" in bug.rejected_by:
         return bug.rejected_by
     suite, _, name = bug.rejected_by.partition(".")
+    name, bracket, case = name.partition("[")
     module = importlib.import_module(KIT.format(on=bug.on))
     for class_name, found in vars(module).items():
         if not class_name.startswith("Test") or not inspect.isclass(found):
             continue
         if suite in (base.__name__ for base in found.__mro__) and hasattr(found, name):
             path = Path(inspect.getfile(module)).relative_to(WORKSPACE)
-            return f"{path}::{class_name}::{name}"
+            return f"{path}::{class_name}::{name}{bracket}{case}"
     raise LookupError(f"test_{bug.on}.py has no check {bug.rejected_by}")
 
 
@@ -104,8 +105,7 @@ def _run(bug: Bug, sender: Connection) -> None:
     reports = _Reports()
     try:
         Harness.patience_seconds = PATIENCE_SECONDS
-        for patch in bug.patches:
-            patch.apply()
+        bug.plant()
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             arguments = [str(WORKSPACE / node_id(bug)), "-p", "no:cacheprovider", "-s", *QUIET]

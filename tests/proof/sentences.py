@@ -116,5 +116,6 @@ def rejecting(holder: Holder, bugs: Mapping[str, Bug]) -> list[str]:
     return [
         name
         for name, bug in bugs.items()
-        if bug.rejected_by in (holder.name, f"{holder.path}::{holder.name.replace('.', '::')}")
+        if bug.rejected_by.partition("[")[0]
+        in (holder.name, f"{holder.path}::{holder.name.replace('.', '::')}")
     ]

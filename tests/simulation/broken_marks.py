@@ -41,14 +41,14 @@ def children_start_unseen() -> Patch:
     subflow = suspensions.Suspensions._subflow
 
     async def blindly(self: suspensions.Suspensions, move: Move) -> Performed | None:
-        store = self._parts.ports.store
+        ports = self._parts.ports
 
         async def headers(run_ids: list[str]) -> Any:
             return (
-                [move.run.header] if run_ids == [move.run.run_id] else await store.headers(run_ids)
+                [move.run.header] if run_ids == [move.run.run_id] else await ports.headers(run_ids)
             )
 
-        blind = instead(self._parts.ports, store=instead(store, headers=headers))
+        blind = instead(ports, headers=headers)
         return await subflow(instead(self, _parts=instead(self._parts, ports=blind)), move)
 
     return replaced(suspensions.Suspensions, _subflow=blindly)

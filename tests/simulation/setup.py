@@ -50,10 +50,12 @@ class Setup:
         starts_in: The run is submitted with this delay, in seconds.
         skew_seconds: Each clock is off by at most this much, ahead or behind.
         backlog: Messages wait for an hour, for this reason.
+        is_upgraded: Workers of an older format and of a newer one are there together, until the
+            last old one has been drained or has died; a newer one comes in its place.
         has_sweeper: Whether workers look for stalled runs. With all rules of the protocol kept,
             and no message lost, nobody needs them to.
         most_messages: How many messages the run may send in all.
-        most_sends: How many messages may be sent for one activation.
+        most_waiting: How many messages may be on the queue for one activation at a time.
         is_calm: Nobody dies, stands still or fails to answer: no message may come back.
         early_at: When the early signals are sent; 0 is before the run starts.
         is_retried: When the run has ended, it is retried, under the same faults; both together
@@ -73,10 +75,11 @@ class Setup:
     concurrency: int = 8
     skew_seconds: float = 0.0
     backlog: Backlog | None = None
+    is_upgraded: bool = False
     has_delays: bool = True
     has_sweeper: bool = True
     most_messages: int | None = None
-    most_sends: int | None = None
+    most_waiting: int | None = None
     is_calm: bool = False
     early_at: float = 0.0
     max_deliveries: int = 60
@@ -101,6 +104,7 @@ class Setup:
             "hour of backlog, workers busy": self.backlog == "busy",
             "hour of backlog, workers away": self.backlog == "away",
             "poison beside innocents": self.has_poison,
+            "rolling upgrade": self.is_upgraded,
             "several runs": bool(self.companions),
             "no delays of the queue's own": not self.has_delays,
             "limited holding of messages": self.longest_unacknowledged_seconds < float("inf"),
@@ -114,8 +118,8 @@ class Setup:
 FEATURES = (
     "client begins in one call", "delayed submission", "clock skew",
     "hour of backlog, workers busy", "hour of backlog, workers away", "poison beside innocents",
-    "several runs", "no delays of the queue's own", "limited holding of messages", "cancelled",
-    "purged, with late duplicates", "retried",
+    "rolling upgrade", "several runs", "no delays of the queue's own",
+    "limited holding of messages", "cancelled", "purged, with late duplicates", "retried",
 )  # fmt: skip
 """What every simulation must have met."""
 
@@ -141,6 +145,7 @@ class Ended:
     executions: Counter[str] = field(default_factory=Counter)
     redeliveries: int = 0
     messages: int = 0
+    drains: int = 0
     seconds: float = 0.0
 
     @property

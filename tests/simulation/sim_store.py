@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from flowcraft.adapter.base import NativePorts
@@ -49,9 +49,10 @@ class SimTables(MemoryTables):
         super().insert_job(body, visible_at)
 
     def take_jobs(self, now: float, limit: int, lease_until: float) -> Sequence[JobRow]:
-        jobs = list(self.jobs.items())
-        self._rng.shuffle(jobs)
-        self.jobs = dict(jobs)
+        if len(self.jobs) > 1:
+            jobs = list(self.jobs.items())
+            self._rng.shuffle(jobs)
+            self.jobs = dict(jobs)
         rows = super().take_jobs(now, limit, lease_until)
         self.redeliveries += sum(row.is_redelivered for row in rows)
         return rows
@@ -93,12 +94,12 @@ class SimStore(LocalStore):
 
     def __init__(self, tables: LocalDatabase, gate: Opening, clock: Clock, waker: Waker,
                  *, first_sweep_seconds: float, announces: bool) -> None:  # fmt: skip
-        async def transact(
+        def transact(
             step: Callable[[LocalDatabase], Any], /, *, only_reads: bool = False
-        ) -> Any:
+        ) -> Awaitable[Any]:
             del only_reads
             name = step.__qualname__.split(".<locals>")[0].rpartition(".")[2]
-            return await self._step(name, step)
+            return self._step(name, step)
 
         super().__init__(
             transact, clock, first_sweep_seconds=first_sweep_seconds, announces=announces
@@ -107,7 +108,7 @@ class SimStore(LocalStore):
         self._gate = gate
         self._waker = waker
 
-    async def _step(self, name: str, step: Callable[[LocalDatabase], Any]) -> Any:
+    def _step(self, name: str, step: Callable[[LocalDatabase], Any]) -> Awaitable[Any]:
         def apply() -> Any:
             result = step(self._tables)
             if self._tables.has_news:
@@ -115,7 +116,7 @@ class SimStore(LocalStore):
                 self._waker.wake()
             return result
 
-        return await self._gate.call(name, apply)
+        return self._gate.call(name, apply)
 
     async def load(self, loads: Sequence[Load]) -> Sequence[Loaded]:
         return [await self._step("load", lambda db, one=one: steps.load(db, one)) for one in loads]

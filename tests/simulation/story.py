@@ -56,6 +56,7 @@ class Story:
         begins: bool,
         starts_in: float,
         early_at: float,
+        format_: int,
     ) -> None:
         """Submit the run, and send what is sent early.
 
@@ -64,6 +65,7 @@ class Story:
             begins: Create and start it in one call, as a client does.
             starts_in: With what delay it is submitted.
             early_at: When the early signals come; 0 is before it starts.
+            format_: What the client writes that submits it.
         """
         case, client = self.case, self._client
         expressions = client.options.runtime_options.expressions
@@ -79,7 +81,7 @@ class Story:
         header = RunHeader(
             run_id=self.run_id, blueprint_id=root.blueprint.id, blueprint_hash=root.hash,
             blueprints={id_: program.hash for id_, program in programs.items()},
-            created_at=now, starts_at=now + starts_in if starts_in else None,
+            created_at=now, starts_at=now + starts_in if starts_in else None, format=format_,
         )  # fmt: skip
         if begins:
             await client.runs.begin(header, case.payload, root)

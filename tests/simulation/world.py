@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import Counter
 
+from flowcraft.format import FORMAT
 from flowcraft.ports.contract import decode_job
 from tests.simulation.backend import Backend
 from tests.simulation.check import Observed
@@ -57,9 +58,9 @@ class World:
         away = HOUR_SECONDS if setup.backlog == "away" else 0.0
         for _ in range(setup.workers):
             if away:
-                loop.call_later(away, self._fleet.start_worker)
+                loop.call_later(away, self._fleet.start_first)
             else:
-                self._fleet.start_worker()
+                self._fleet.start_first()
         runs = [(Companion(case=setup.case, at=setup.at), RUN_ID)]
         runs += [(one, f"beside{index}") for index, one in enumerate(setup.companions)]
         stories: dict[str, Story] = {}
@@ -74,10 +75,13 @@ class World:
         if wrong := await self._until_over(stories):
             return self._ended([], wrong)
         observed = [await story.observe() for story in stories]
+        while not await self._are_over(stories):  # a child was made late, and seen running
+            await asyncio.sleep(10)
+            observed = [await story.observe() for story in stories]
         problems = [
             problem
             for story, one in zip(stories, observed, strict=True)
-            for problem in [*await story.untold(one), *self._early(story.run_id)]
+            for problem in [*await story.untold(one), *self._backend.woken_early(story.run_id)]
         ]
         again: Story | None = None
         if setup.is_retried:
@@ -114,6 +118,7 @@ class World:
         await story.submit(
             self._fleet.compiled,
             begins=setup.begins, starts_in=starts_in, early_at=setup.early_at if is_main else 0.0,
+            format_=self.rng.choice((FORMAT, self._fleet.newest_format)),
         )  # fmt: skip
         return story
 
@@ -123,19 +128,23 @@ class World:
         """Answer waits until the runs are over; why that does not come."""
         loop, setup = self._loop, self.setup
         started = loop.time()
-        left = list(stories)
         while True:
-            left = [one for one in left if not await one.is_over(has_sweeper=setup.has_sweeper)]
+            # All of them each time: a late worker may make a child of one that was over.
+            left = [one for one in stories if not await one.is_over(has_sweeper=setup.has_sweeper)]
             if not left:
                 return []
             if loop.time() - started > setup.longest_seconds:
                 return [f"{story.run_id} did not end" for story in left]
-            if self._is_flooded():
-                return [f"{len(self._backend.bodies)} messages were sent"]
+            if wrong := self._too_many_messages():
+                return wrong
             for story in left:
                 await self._tend(story)
             often = any(story.is_talked_to for story in left) or setup.cancel_at is not None
             await asyncio.sleep((0.5 if often else 2.0) if loop.time() - started < 20 else 10)
+
+    async def _are_over(self, stories: list[Story]) -> bool:
+        has_sweeper = self.setup.has_sweeper
+        return all([await story.is_over(has_sweeper=has_sweeper) for story in stories])
 
     async def _tend(self, story: Story) -> None:
         """Cancel a run when its time has come, and answer its waits."""
@@ -145,9 +154,20 @@ class World:
             await story.cancel()
         await story.answer()
 
-    def _is_flooded(self) -> bool:
-        most = self.setup.most_messages
-        return most is not None and len(self._backend.bodies) > most
+    def _too_many_messages(self) -> list[str]:
+        """What is wrong with how many messages there were, and are."""
+        setup, sent = self.setup, len(self._backend.bodies)
+        if setup.most_messages is not None and sent > setup.most_messages:
+            return [f"{sent} messages were sent"]
+        if setup.most_waiting is None:
+            return []
+        jobs = [decode_job(body) for body in self._backend.waiting()]
+        waiting = Counter((job.run_id, job.activation) for job in jobs)
+        return [
+            f"{run_id}: {count} messages wait for {activation}"
+            for (run_id, activation), count in waiting.items()
+            if count > setup.most_waiting
+        ]
 
     async def _until_quiet(self) -> bool:
         """Wait until no message and no unwanted child is left; whether that came."""
@@ -174,16 +194,16 @@ class World:
             has_sweeper = self.setup.has_sweeper
             return not all([await one.is_over(has_sweeper=has_sweeper) for one in self._all])
         if not self.setup.has_sweeper:
-            for run_id in list(self._backend.tables.runs):
+            for run_id in self._backend.runs_left():
                 await self._client.runs.cancel(run_id)
-        return bool(self._backend.tables.runs)
+        return bool(self._backend.runs_left())
 
     def _send_late_duplicates(self) -> None:
         """Have some of the messages that were ever sent come again, some time later."""
         sent = self._backend.bodies
         now = self._backend.clock.now()
         for body in self.rng.sample(sent, min(LATE_DUPLICATES, len(sent))):
-            self._backend.tables.insert_job(body, now + self.rng.random() * 2 * LEASE_SECONDS)
+            self._backend.send(body, now + self.rng.random() * 2 * LEASE_SECONDS)
 
     # -- what came of it
 
@@ -193,21 +213,8 @@ class World:
         if self.setup.is_calm and self._backend.tables.redeliveries:
             problems.append("a message came back, and nobody had died")
         if self.setup.is_purged:
-            problems += [f"{run} came back after the purge" for run in self._backend.tables.runs]
-        most = self.setup.most_sends
-        if most is not None:
-            jobs = [decode_job(body) for body in self._backend.bodies]
-            sends = Counter((job.run_id, job.activation) for job in jobs)
-            problems += [
-                f"{run_id}: {count} messages were sent for {activation or 'its deadline'}"
-                for (run_id, activation), count in sends.items()
-                if count > most
-            ]
+            problems += [f"{run} came back after the purge" for run in self._backend.runs_left()]
         return problems
-
-    def _early(self, run_id: str) -> list[str]:
-        """Sleeps of a run that ended early."""
-        return self._backend.woken_early(run_id)
 
     def _ended(self, observed: list[Observed], problems: list[str]) -> Ended:
         setup = self.setup
@@ -223,5 +230,5 @@ class World:
         return Ended(
             told=told, problems=problems, faults=self.faults, executions=self._fleet.executions,
             redeliveries=self._backend.tables.redeliveries, messages=len(self._backend.bodies),
-            seconds=self._loop.time(),
+            drains=self._fleet.drains, seconds=self._loop.time(),
         )  # fmt: skip

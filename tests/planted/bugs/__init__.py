@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tests.planted.bug import Bug
-from tests.planted.bugs import joins
+from tests.planted.bugs import ends, joins, nodes, queues, records
 
-MODULES = (joins,)
+MODULES = (ends, joins, nodes, queues, records)
 
 BUGS: dict[str, Bug] = {
     name: found

@@ -157,9 +157,14 @@ class Folder:
                     self._finish_journal()
                 return result
         except HOPELESS as error:
-            raise BackendError(f"the folder {self.root} cannot be used: {error}") from error
+            raise BackendError(
+                f"the folder {self.root} cannot be used: {error}. Was it removed, or is it another"
+                " user's?"
+            ) from error
         except OSError as error:
-            raise BackendUnavailableError(f"the folder {self.root}: {error}") from error
+            raise BackendUnavailableError(
+                f"the folder {self.root}: {error}. Work goes on when the system lets it"
+            ) from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -169,7 +174,7 @@ class Folder:
             (self.root / "lock").touch()
             self._is_made = True
         with (self.root / "lock").open("rb") as lock:
-            for _ in range(round(self._lock_seconds / PAUSE_SECONDS)):
+            for _ in range(max(1, round(self._lock_seconds / PAUSE_SECONDS))):
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break

@@ -15,7 +15,7 @@ import msgspec
 from flowcraft.engine.cells import WINNER
 from flowcraft.engine.consequences import Arrival, Cell
 from flowcraft.ports.store import Arrived, Lease
-from flowcraft.status import RunHeader
+from flowcraft.status import RunHeader, decode_header, encode_header
 from flowcraft_files.folder import Files
 
 
@@ -45,11 +45,12 @@ class Partition:
     @property
     def header(self) -> RunHeader | None:
         """What the run says of itself; None if there is no such run."""
-        return self._files.get((*self._place, "header"), RunHeader)
+        data = self._files.get((*self._place, "header"), bytes)
+        return None if data is None else decode_header(data)
 
     @header.setter
     def header(self, header: RunHeader) -> None:
-        self._files.put((*self._place, "header"), header)
+        self._files.put((*self._place, "header"), encode_header(header))
 
     def activation(self, key: str) -> Activation:
         """What is noted of an activation."""

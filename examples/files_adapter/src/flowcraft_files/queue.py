@@ -30,6 +30,8 @@ class Message(msgspec.Struct):
     is_taken: bool = False
 
 
+LOOK_SECONDS = 1.0
+"""How often who waits for a message looks: nobody wakes it."""
 VISIBLE = Schedule("visible")
 BURIED = Schedule("buried")
 
@@ -45,11 +47,12 @@ class FileQueue(JobQueue):
         self.lease_seconds = lease_seconds
 
     async def receive(self, limit: int, wait_seconds: float) -> Sequence[Delivery]:
-        taken = await self._take(limit)
-        if not taken and wait_seconds > 0:
-            await self._clock.sleep(wait_seconds)
+        while True:
             taken = await self._take(limit)
-        return taken
+            if taken or wait_seconds <= 0:
+                return taken
+            await self._clock.sleep(min(wait_seconds, LOOK_SECONDS))
+            wait_seconds -= LOOK_SECONDS
 
     async def _take(self, limit: int) -> list[Delivery]:
         now = self._clock.now()
@@ -61,7 +64,7 @@ class FileQueue(JobQueue):
                 assert message is not None, "both are written in one step"
                 was_taken, message.is_taken = message.is_taken, True
                 message.token += 1
-                _move(files, message, now + self.lease_seconds)
+                move_message(files, message, now + self.lease_seconds)
                 taken.append(Delivery(message.body, (id_, message.token), was_taken))
             return taken
 
@@ -102,7 +105,7 @@ class FileQueue(JobQueue):
             messages = _held(files, deliveries)
             for message in messages:
                 if message is not None:
-                    _move(files, message, until)
+                    move_message(files, message, until)
             return [message is not None for message in messages]
 
         return await self._folder.step("extend", step)
@@ -114,7 +117,7 @@ class FileQueue(JobQueue):
             for message in _held(files, deliveries):
                 if message is not None:
                     message.is_taken = False
-                    _move(files, message, at)
+                    move_message(files, message, at)
 
         await self._folder.step("release", step)
 
@@ -168,7 +171,8 @@ def add_message(files: Files, message: Message) -> None:
     VISIBLE.add(files, message.visible_at, message.id)
 
 
-def _move(files: Files, message: Message, visible_at: float) -> None:
+def move_message(files: Files, message: Message, visible_at: float) -> None:
+    """Let a message on the queue be taken from another time on."""
     VISIBLE.discard(files, message.visible_at, message.id)
     message.visible_at = visible_at
     add_message(files, message)

@@ -1,16 +1,22 @@
-"""What the kit adds to pytest: one option, and readable assertions.
+"""What the kit adds to pytest: options, readable assertions, and what was tried in figures.
 
 It is found by its entry point wherever flowcraft is installed, and imports nothing of it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pytest
 
 PACKAGE = "flowcraft.testing"
+POINTS = "flowcraft-points"
+"""The property in which a test of the kit says how many points it tried; see `testing.points`."""
+
+CHECK = "flowcraft-check"
+"""The property that marks a test which stands on a harness, with the name of its module."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,6 +26,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--all-crash-points",
         action="store_true",
         help="stop the worker before and after every call on the wire, not at a sample of them",
+    )
+    group.addoption(
+        "--crash-point",
+        metavar="NUMBER:SIDE",
+        help="try this point alone, such as 37:after, and print every call",
     )
     group.addoption(
         "--crash-seed", type=int, default=1, help="which sample of the crash points is taken"
@@ -32,3 +43,47 @@ def pytest_configure(config: pytest.Config) -> None:
 
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
     pytest.register_assert_rewrite(PACKAGE)
+
+
+def pytest_runtest_setup(item: Any) -> None:
+    """Mark the checks of the kit, which all stand on a harness."""
+    if "harness" in getattr(item, "fixturenames", ()):
+        item.user_properties.append((CHECK, item.path.stem))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many checks there were, and at how many calls something was made to go wrong."""
+    _sum_up_checks(terminalreporter)
+    _sum_up_points(terminalreporter)
+
+
+def _sum_up_checks(terminalreporter: Any) -> None:
+    counts: Counter[str] = Counter()
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            said = dict(getattr(report, "user_properties", ()))
+            if CHECK in said and getattr(report, "when", "") == "call" and not report.skipped:
+                counts[said[CHECK]] += 1
+                seconds[said[CHECK]] += report.duration
+    if counts:
+        terminalreporter.section("Flowcraft: checks of the kit")
+    for module, count in sorted(counts.items()):
+        terminalreporter.line(f"{module}: {count} checks in {seconds[module]:.0f} s")
+
+
+def _sum_up_points(terminalreporter: Any) -> None:
+    totals: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    cases: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, said in getattr(report, "user_properties", ()):
+                if name == POINTS and getattr(report, "when", "") == "call":
+                    what, adapter, case, tried, points, wrong = said
+                    totals[what, adapter] += Counter(tried=tried, points=points, wrong=wrong)
+                    cases[what, adapter].append(f"{case} {tried}/{points}")
+    if totals:
+        terminalreporter.section("Flowcraft: calls at which something went wrong")
+    for (what, adapter), counts in totals.items():
+        figures = f"{counts['tried']} of {counts['points']}, wrong {counts['wrong']}"
+        terminalreporter.line(f"{what}, {adapter}: {figures}: {', '.join(cases[what, adapter])}")

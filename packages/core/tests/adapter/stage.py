@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.adapter.contract_register import SYSTEM_RUN
+from flowcraft.adapter.event_bus import EventBus
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.blueprint import canonical_bytes, load_blueprint
 from flowcraft.engine.program import Program
@@ -67,6 +68,7 @@ class Stage:
         self.server = ToyServer()
         self.largest_value: int | None = None
         self.lease_seconds = LEASE_SECONDS
+        self.event_bus: EventBus | None = None
         # How late a message may be taken: nothing wakes the worker of the four methods.
         self.slack_seconds = 20.0 if kind == "four_method" else 5.0
         self.workers: list[Worker] = []
@@ -139,14 +141,16 @@ class Stage:
         """Make the adapter itself."""
         if self.kind == "four_method":
             return FourMethodAdapter(
-                options, self.server, call=worker.call, lease_seconds=self.lease_seconds
-            )
+                options, self.server, call=worker.call, lease_seconds=self.lease_seconds,
+                event_bus=self.event_bus,
+            )  # fmt: skip
         cls = MemoryAdapter if self.kind == "fused" else SplitMemoryAdapter
         return cls(
             options,
             backend=OwnBackend(self.backend, worker),
             lease_seconds=self.lease_seconds,
             largest_value=self.largest_value,
+            event_bus=self.event_bus,
         )
 
     def _counted(self, uses: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flowcraft.adapter.base import BaseDistributedAdapter
+from flowcraft.adapter.parts import RetryOptions
 from flowcraft.blueprint.model import Node
 from flowcraft.errors import NonRetryableError, RetryAfter
 from flowcraft.nodes import Context, RunInfo
@@ -268,6 +269,24 @@ async def test_a_worker_told_so_tries_again_under_the_same_message(
     assert (result.status, result.errors[0].attempt) == ("failed", 3)
     assert asked == ["f", "f"]
     assert [0.5 <= after - before <= 2.1 for before, after in pairwise(times)] == [True, True]
+
+
+@virtually
+async def test_an_adapter_may_have_attempts_follow_each_other_more_slowly(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S7.26"""
+
+    def options(adapter: BaseDistributedAdapter, asked_for: Node) -> RetryOptions:
+        return {"delay_ms": 10 * asked_for.config.retry_delay_ms}
+
+    monkeypatch.setattr(BaseDistributedAdapter, "get_queue_retry_options", options)
+    times = add_failing(stage)
+    result = await stage.run(graph([node("f", "fail", **config(maxRetries=3, retryDelay=10_000))]))
+    assert (result.status, result.errors[0].attempt) == ("failed", 3)
+    gaps = [after - before for before, after in pairwise(times)]
+    assert 50.0 <= gaps[0] <= 100.0 + stage.slack_seconds
+    assert 100.0 <= gaps[1] <= 200.0 + stage.slack_seconds
 
 
 class UnspeakableError(Exception):

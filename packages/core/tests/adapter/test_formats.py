@@ -253,12 +253,14 @@ async def _is_there(stage: Stage, key: str, name: str) -> bool:
 async def test_an_older_worker_purges_no_run_of_a_newer_format(stage: Stage) -> None:
     """S12.63"""
     stage.add(graph([node("a", "echo")]))
+    old = stage.worker()
     await stage.submit("g", 1, run_id="old")
+    await stage.result("old")
+    await old.stop()
     of_newer_client(stage)
-    await stage.submit("g", 1, run_id="new")
     new = stage.worker(format=NEWER)
-    for run_id in ("old", "new"):
-        await stage.result(run_id)
+    await stage.submit("g", 1, run_id="new")
+    await stage.result("new")
     await new.stop()
     stage.worker(retention_seconds=100.0)
     await asyncio.sleep(500.0)

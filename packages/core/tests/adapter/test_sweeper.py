@@ -83,6 +83,21 @@ async def test_a_waiting_run_costs_the_sweeper_little(stage: Stage) -> None:
 
 
 @virtually
+async def test_a_child_that_sleeps_costs_the_sweeper_little(stage: Stage) -> None:
+    """A parent that is swept starts its child once more; what begins with a sleep goes on."""
+    child = graph([node("s", "sleep", duration="2d"), node("z", "echo")], ("s", "z"), name="child")
+    stage.add(graph([node("f", "subflow", blueprintId="child")]), child)
+    stage.worker()
+    await stage.submit("g")
+    most = 0
+    for _ in range(24 * 6):
+        await asyncio.sleep(600.0)
+        most = max(most, len(stage.messages()) + len(stage.timers()))
+    assert most <= 4, "every sweep adds a message"
+    assert (await stage.result()).status == "completed"
+
+
+@virtually
 async def test_a_live_lease_keeps_the_sweeper_from_starting_a_second_worker(stage: Stage) -> None:
     @stage.node("long")
     async def long(input: Any) -> str:

@@ -16,7 +16,7 @@ from flowcraft.memory.spec import SPEC as MEMORY
 from flowcraft.sqlite import SqliteAdapter, SqliteBackend, SqliteSettings
 from flowcraft.sqlite.spec import SPEC as SQLITE
 from flowcraft.status import RunResult
-from flowcraft.testing import Harness, Wire
+from flowcraft.testing import Budget, Harness, Wire
 from tests.four_method.adapter import FourMethodAdapter, Message, ToyServer
 
 T = TypeVar("T")
@@ -41,6 +41,9 @@ class WiredMemory(MemoryBackend):
 class MemoryHarness(Harness):
     """Queue and store in dictionaries, a transition in one step."""
 
+    budget: ClassVar[Budget] = Budget(
+        chain_node=1.0, branch=0.5, join=7.0, item=0.5, idle_minute=140.0
+    )
     spec: ClassVar[AdapterSpec] = MEMORY
 
     def __init__(self) -> None:
@@ -53,6 +56,9 @@ class MemoryHarness(Harness):
             lease_seconds=self.lease_seconds,
             largest_value=self.largest_value_bytes,
         )
+
+    def url(self) -> str:
+        return "memory://"
 
     async def send_foreign(self, body: bytes) -> None:
         self.backend.tables.insert_job(body, 0.0)
@@ -70,6 +76,13 @@ class MemoryHarness(Harness):
         jobs = tables.jobs.values()
         return found + [f"job {job.body!r}" for job in jobs if run_id.encode() in job.body]
 
+    async def redeliver(self) -> bool:
+        for job in self.backend.tables.jobs.values():
+            if job.is_leased:
+                job.visible_at = 0.0
+        self.backend.waker.wake()
+        return True
+
 
 class SplitAdapter(MemoryAdapter):
     """The memory adapter as if its queue and its store were two servers."""
@@ -84,6 +97,8 @@ class SplitAdapter(MemoryAdapter):
 
 class SplitHarness(MemoryHarness):
     """Queue and store apart: the core composes a transition from their calls."""
+
+    budget: ClassVar[Budget] = MemoryHarness.budget._replace(join=12.0)
 
     def adapter(self, options: RuntimeOptions, wire: Wire) -> BaseDistributedAdapter:
         return SplitAdapter(
@@ -129,6 +144,8 @@ class OwningSqlite(SqliteAdapter):
 class SqliteHarness(Harness):
     """A real file; each adapter has a connection and a thread of its own."""
 
+    # What becomes ready while the thread writes goes with the next call: how much is by chance.
+    budget: ClassVar[Budget] = MemoryHarness.budget._replace(branch=2.0, join=9.0, item=2.0)
     spec: ClassVar[AdapterSpec] = SQLITE
 
     def __init__(self, folder: Path) -> None:
@@ -143,6 +160,9 @@ class SqliteHarness(Harness):
 
     def elsewhere(self) -> AdapterSettings:
         return self.settings()
+
+    def url(self) -> str:
+        return f"sqlite:///{self.path}"
 
     def adapter(self, options: RuntimeOptions, wire: Wire) -> BaseDistributedAdapter:
         return OwningSqlite(options, backend=WiredSqlite(self.settings(), options, wire))
@@ -181,6 +201,13 @@ class SqliteHarness(Harness):
 
         return await self._backend().transact(step)
 
+    async def redeliver(self) -> bool:
+        def step(db: Any) -> None:
+            db._execute("UPDATE jobs SET visible_at = 0 WHERE is_leased = 1")
+
+        await self._backend().transact(step)
+        return True
+
     async def aclose(self) -> None:
         if self._stranger is not None:
             await self._stranger.aclose()
@@ -189,6 +216,10 @@ class SqliteHarness(Harness):
 class FourMethodHarness(Harness):
     """Four methods and five operations; all else is inherited."""
 
+    # Each of its calls is one operation, and there are many of them.
+    budget: ClassVar[Budget] = Budget(
+        chain_node=38.0, branch=56.0, join=118.0, item=56.0, idle_minute=80.0, member_there=1.0
+    )
     spec: ClassVar[AdapterSpec] = AdapterSpec(
         name="four_method",
         summary="The smallest adapter",
@@ -196,6 +227,8 @@ class FourMethodHarness(Harness):
         settings="flowcraft.adapters:AdapterSettings",
         capabilities=Capabilities(is_durable=False, is_shared=False),
     )
+
+    is_fast = False
     slack_seconds = 20.0  # nothing wakes its workers
 
     def __init__(self) -> None:
@@ -215,6 +248,11 @@ class FourMethodHarness(Harness):
 
     async def messages(self) -> Sequence[bytes]:
         return [message.body for message in self.server.messages]
+
+    async def redeliver(self) -> bool:
+        for message in self.server.messages:
+            message.visible_at = 0.0
+        return True
 
 
 def name_of(step: Callable[..., Any]) -> str:

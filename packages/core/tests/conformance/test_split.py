@@ -1,50 +1,10 @@
-"""The kit on the split adapter."""
+"""The kit on the memory adapter, as if its queue and its store were two servers."""
 
 from __future__ import annotations
 
 import pytest
 
-from flowcraft.testing import (
-    AttemptScenarios,
-    CancelScenarios,
-    ContextContract,
-    ContextWriteScenarios,
-    CoordinationContract,
-    DeadlineScenarios,
-    DelayedStartScenarios,
-    DeliveryScenarios,
-    DeployScenarios,
-    DrainScenarios,
-    EdgeScenarios,
-    EndScenarios,
-    ErrorTextScenarios,
-    EventScenarios,
-    ExpressionScenarios,
-    FailureScenarios,
-    FallbackScenarios,
-    Harness,
-    InputScenarios,
-    JobsContract,
-    JoinScenarios,
-    LargeValueScenarios,
-    LateWorkerScenarios,
-    ListingScenarios,
-    LoopScenarios,
-    ManyRunsScenarios,
-    MessageScenarios,
-    MissingScenarios,
-    OutageScenarios,
-    OutputScenarios,
-    PurgeScenarios,
-    QueueContract,
-    ReconcileScenarios,
-    RetentionScenarios,
-    StartScenarios,
-    StatusScenarios,
-    SubmissionScenarios,
-    SweepScenarios,
-    ValueScenarios,
-)
+from flowcraft.testing import Contracts, CrashAtEveryStep, Faults, Harness, Scenarios, WireBudgets
 from packages.core.tests.conformance.harnesses import SplitHarness
 
 
@@ -53,153 +13,21 @@ def harness() -> Harness:
     return SplitHarness()
 
 
-class TestCoordination(CoordinationContract):
+class TestContracts(Contracts):
     pass
 
 
-class TestContext(ContextContract):
+class TestScenarios(Scenarios):
     pass
 
 
-class TestJobs(JobsContract):
+class TestCrashes(CrashAtEveryStep):
     pass
 
 
-class TestQueue(QueueContract):
+class TestFaults(Faults):
     pass
 
 
-class TestJoins(JoinScenarios):
-    pass
-
-
-class TestInputs(InputScenarios):
-    pass
-
-
-class TestEdges(EdgeScenarios):
-    pass
-
-
-class TestExpressions(ExpressionScenarios):
-    pass
-
-
-class TestLoops(LoopScenarios):
-    pass
-
-
-class TestFallbacks(FallbackScenarios):
-    pass
-
-
-class TestCancel(CancelScenarios):
-    pass
-
-
-class TestDeadline(DeadlineScenarios):
-    pass
-
-
-class TestDelayedStart(DelayedStartScenarios):
-    pass
-
-
-class TestEnd(EndScenarios):
-    pass
-
-
-class TestErrorText(ErrorTextScenarios):
-    pass
-
-
-class TestFailure(FailureScenarios):
-    pass
-
-
-class TestOutput(OutputScenarios):
-    pass
-
-
-class TestStart(StartScenarios):
-    pass
-
-
-class TestStatus(StatusScenarios):
-    pass
-
-
-class TestSubmission(SubmissionScenarios):
-    pass
-
-
-class TestAttempt(AttemptScenarios):
-    pass
-
-
-class TestDelivery(DeliveryScenarios):
-    pass
-
-
-class TestDeploy(DeployScenarios):
-    pass
-
-
-class TestMissing(MissingScenarios):
-    pass
-
-
-class TestEvent(EventScenarios):
-    pass
-
-
-class TestListing(ListingScenarios):
-    pass
-
-
-class TestMessage(MessageScenarios):
-    pass
-
-
-class TestLargeValue(LargeValueScenarios):
-    pass
-
-
-class TestPurge(PurgeScenarios):
-    pass
-
-
-class TestRetention(RetentionScenarios):
-    pass
-
-
-class TestValue(ValueScenarios):
-    pass
-
-
-class TestContextWrite(ContextWriteScenarios):
-    pass
-
-
-class TestDrain(DrainScenarios):
-    pass
-
-
-class TestLateWorker(LateWorkerScenarios):
-    pass
-
-
-class TestManyRuns(ManyRunsScenarios):
-    pass
-
-
-class TestOutage(OutageScenarios):
-    pass
-
-
-class TestReconcile(ReconcileScenarios):
-    pass
-
-
-class TestSweep(SweepScenarios):
+class TestBudgets(WireBudgets):
     pass

@@ -10,7 +10,7 @@ from flowcraft.blueprint import EdgePlan
 from flowcraft.engine.activation import Activation, parse_activation
 from flowcraft.engine.program import Program
 from flowcraft.engine.record import Record
-from flowcraft.engine.routing import owners, route, skip_record
+from flowcraft.engine.routing import BREAK, CONTINUE, owners, route, skip_record
 from packages.core.tests.engine.made import LOOP, edge, few, program, rescued_by, scatter
 
 
@@ -126,6 +126,11 @@ def test_an_evaluation_decides_either_the_iteration_or_the_exits(
 ) -> None:
     """S6.9, S6.10 and S6.11."""
     assert taken(RING, "c/0", action) == expected
+
+
+def test_a_controller_says_continue_or_break() -> None:
+    """S6.9 and S6.10: blueprints name their edges so."""
+    assert (CONTINUE, BREAK) == ("continue", "break")
 
 
 def test_a_loop_that_ends_takes_the_exits_without_an_action_where_none_is_named_break() -> None:

@@ -86,6 +86,7 @@ operations: st.SearchStrategy[Operation] = st.one_of(
         RUNS, KEYS, KEYS, st.booleans(), st.none() | VALUES,
     ),
     st.builds(lambda r, k: in_run(r, lambda db: sorted(db.get_members(r, k))), RUNS, KEYS),
+    st.builds(lambda r, k: in_run(r, lambda db: db.count_members(r, k)), RUNS, KEYS),
     st.builds(
         lambda r, k, v: in_run(r, lambda db: db.write_context(r, k, v)),
         RUNS, KEYS, st.none() | VALUES,

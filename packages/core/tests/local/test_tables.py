@@ -173,6 +173,16 @@ class TestCellsAndSets:
             ("e1", True, b"1"), ("e2", False, None), ("e3", True, b"3"),
         ]  # fmt: skip
 
+    def test_a_set_is_as_large_as_it_was_when_the_last_member_came(
+        self, run: LocalDatabase
+    ) -> None:
+        assert run.count_members("r", "j") == 0
+        for number in range(4):
+            for _ in range(2):
+                run.insert_member("r", "j", f"e{number}", True, None)
+                assert run.count_members("r", "j") == number + 1
+        assert run.count_members("r", "k") == 0
+
     def test_sets_do_not_count_each_others_members(self, run: LocalDatabase) -> None:
         run.insert_run(header("r2"), 10.0)
         assert run.insert_member("r", "j", "e", False, None) == (1, 0)

@@ -2,6 +2,7 @@
 
 base            the adapter: four methods to write, the rest inherited
 options         what the protocol needs to know
+event_bus       tells the application what this worker does
 parts           what the pieces of a worker share
 worker          the loops of a worker
 handler         one message, and what it goes on to

@@ -24,7 +24,7 @@ from flowcraft.adapter.dead_letters import DeadLetters
 from flowcraft.adapter.finding import Finding
 from flowcraft.adapter.formats import Formats
 from flowcraft.adapter.options import AdapterOptions
-from flowcraft.adapter.parts import Parts
+from flowcraft.adapter.parts import Parts, RetryOptions
 from flowcraft.adapter.ports import Fused, Ports
 from flowcraft.adapter.runs import Runs
 from flowcraft.adapter.signals import Resumer
@@ -69,9 +69,15 @@ class BaseDistributedAdapter(ABC):
             self._is_push = False
         formats = Formats(options.runtime_options.format)
         self.ports = Ports(native.store, native.queue, native.fused, formats)
-        self.parts = Parts(options.runtime_options, self.ports, largest_value=native.largest_value)
+        self.parts = Parts(
+            options.runtime_options,
+            self.ports,
+            largest_value=native.largest_value,
+            event_bus=options.event_bus,
+        )
         self.parts.runs = self.runs = Runs(self.parts, self.publish_final_result)
         self.parts.retries_in_process = self.should_retry_in_process
+        self.parts.retry_options = self.get_queue_retry_options
         self._sweeper = Sweeper(self.parts, options.coordination_store)
         self._resumer = Resumer(self.parts)
         self._loops: WorkerLoops | None = None
@@ -119,9 +125,13 @@ class BaseDistributedAdapter(ABC):
         del node
         return False
 
-    def get_queue_retry_options(self, node: Node) -> dict[str, Any]:
-        """What the queue is told of a node's retries, where it can do them itself."""
-        return {"attempts": node.config.attempts, "delay_ms": node.config.retry_delay_ms}
+    def get_queue_retry_options(self, node: Node) -> RetryOptions:
+        """How the queue delays the next attempt of a node that failed: as the node says.
+
+        Override it where a backend delays less finely, or must be spared. Attempts are counted in
+        the store, whose number of them is the node's own.
+        """
+        return {"delay_ms": node.config.retry_delay_ms}
 
     async def on_job_start(self, run_id: str, blueprint_id: str, node_id: str) -> None:
         """Called before a job is handled; does nothing by itself."""

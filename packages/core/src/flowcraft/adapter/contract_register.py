@@ -70,15 +70,18 @@ class ContractRegister:
         await self._all_runs.set(header.run_id, _note(header))
         await self._system.delete(f"run:{header.run_id}")
 
-    async def forget(self, header: RunHeader) -> None:
-        """Remove the notes of a purged run."""
-        await self._system.delete(f"run:{header.run_id}")
-        if header.parent is not None:
-            await self._system.delete(f"child:{header.parent.run_id}/{header.run_id}")
-        await self.forget_entry(header.run_id)
+    async def forget(self, run_id: str) -> None:
+        """Remove the notes of a purged run, and its timers.
 
-    async def forget_entry(self, run_id: str) -> None:
-        """Remove a run from those that there are."""
+        Last goes that by which it is found again if this is cut short: the entry of a root, the
+        note that it is a child of a child.
+        """
+        notes = [key for key in await self._system.to_dict() if _is_of(run_id, key)]
+        notes.sort(key=lambda key: key.startswith("child:"))
+        for key in notes:
+            if key.startswith("child:"):
+                await self._all_runs.delete(run_id)
+            await self._system.delete(key)
         await self._all_runs.delete(run_id)
 
     async def entries(self) -> Sequence[Entry]:
@@ -147,6 +150,15 @@ class ContractRegister:
             found: Any = await self._system.get(f"timer:{timer.name}")
             if found is not None and found["due"] == timer.due_at:
                 await self._system.delete(f"timer:{timer.name}")
+
+
+def _is_of(run_id: str, key: str) -> bool:
+    """Whether a note is that of a run, that of it as a child, or one of its timers."""
+    what, _, name = key.partition(":")
+    if what == "run":
+        return name == run_id
+    parts = name.removeprefix("held/").split("/")  # no id holds a slash
+    return what in ("child", "timer") and parts[1] == run_id  # behind the parent, or the sender
 
 
 def _note(header: RunHeader) -> dict[str, Any]:

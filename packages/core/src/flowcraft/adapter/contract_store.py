@@ -18,10 +18,12 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from flowcraft import values
-from flowcraft.adapter.contract_cells import ContractCells, storable, stored
+from flowcraft.adapter.contract_cells import ContractCells, slot, storable, stored
 from flowcraft.adapter.contract_headers import ContractHeaders, Ending
+from flowcraft.adapter.contract_purge import REMAINING_SECONDS, ContractPurge
 from flowcraft.adapter.contract_register import ContractRegister
 from flowcraft.adapter.options import AdapterOptions
+from flowcraft.adapter.programs import Programs
 from flowcraft.engine.activation import EXPECTED, RUN
 from flowcraft.engine.cells import (
     PAYLOAD,
@@ -72,6 +74,12 @@ class ContractStore(RunStore):
         self._clock = options.runtime_options.clock
         self._cell = ContractCells(coordination, create_context, self._prefix)
         self._header = ContractHeaders(coordination, self._cell, self._prefix)
+        self._purge = ContractPurge(
+            coordination,
+            self._cell,
+            Programs(self, options.runtime_options.expressions),
+            reads=options.runtime_options.format,
+        )
         self._register = ContractRegister(
             create_context,
             self._clock,
@@ -88,14 +96,15 @@ class ContractStore(RunStore):
 
     async def _load(self, load: Load) -> Loaded:
         run_id = load.run_id
-        header = await self._header.get(run_id)
-        if header is None:
+        run = await self._header.find(run_id)
+        if run is None:
             return Loaded(None)
-        cells = await self._cell.of(run_id, load.key) if load.key else {}
-        arrived, slots = await self._members(run_id, load.key) if load.key else ({}, {})
+        place = run.place
+        cells = await self._cell.of(place, load.key) if load.key else {}
+        arrived, slots = await self._members(place, load.key) if load.key else ({}, {})
         peeked = {}
         for key, name in load.peeks:
-            value = await self._cell.get(run_id, key, name)
+            value = await self._cell.get(place, key, name)
             if value is not None:
                 peeked[key, name] = value
         context: Mapping[str, bytes] = {}
@@ -111,23 +120,21 @@ class ContractStore(RunStore):
         winner = cells.get(WINNER)
         lease = await self._lease(run_id, load.key) if load.key else None
         return Loaded(
-            header, cells, slots, arrived, winner.decode() if winner else None, peeked, context,
+            run.header, cells, slots, arrived, winner.decode() if winner else None, peeked, context,
             lease,
         )  # fmt: skip
 
-    async def _members(self, run_id: str, key: str) -> tuple[dict[str, bool], dict[str, bytes]]:
+    async def _members(self, place: str, key: str) -> tuple[dict[str, bool], dict[str, bytes]]:
         arrived: dict[str, bool] = {}
         slots: dict[str, bytes] = {}
         index = 1
-        while (
-            held := await self._keys.get(f"{self._key('set', run_id, key)}:{index}")
-        ) is not None:
+        while (held := await self._keys.get(f"{self._key('set', place, key)}:{index}")) is not None:
             member, taken = held[:-1], held.endswith("+")
             arrived[member] = taken
             if taken:
-                slot = await self._cell.get(run_id, key, f"slot:{member}")
-                if slot is not None:
-                    slots[member] = slot
+                value = await self._cell.get(place, key, slot(member))
+                if value is not None:
+                    slots[member] = value
             index += 1
         return arrived, slots
 
@@ -135,30 +142,31 @@ class ContractStore(RunStore):
         return [await self._commit(commit) for commit in commits]
 
     async def _commit(self, commit: Commit) -> CommitResult:
-        run_id, guard = commit.run_id, commit.guard
-        header = await self._header.get(run_id)
-        if header is None or header.is_over:
+        guard = commit.guard
+        run = await self._header.find(commit.run_id)
+        if run is None or run.header.is_over:
             return CommitResult(False)
+        place = run.place
         if commit.absent is not None:
-            barred = await self._cell.get(run_id, *commit.absent)
+            barred = await self._cell.get(place, *commit.absent)
             if barred is not None:
                 return CommitResult(False, barred=barred)
         if commit.ends is not None:
-            existing = await self._cell.get(run_id, guard.key, guard.name)
+            existing = await self._cell.get(place, guard.key, guard.name)
             if existing is not None:
                 return CommitResult(False, existing)
             status, error = commit.ends
             ending = Ending(status, self._clock.now(), error, guard.key, guard.value.decode())
-            if not await self._header.end(run_id, ending):
+            if not await self._header.end(place, ending):
                 return CommitResult(False)
-        won = await self._cell.put(run_id, guard.key, guard.name, guard.value, commit.context)
+        won = await self._cell.put(place, guard.key, guard.name, guard.value, commit.context)
         if not won:
-            existing = await self._cell.get(run_id, guard.key, guard.name)
+            existing = await self._cell.get(place, guard.key, guard.name)
             return CommitResult(False, existing)
         for cell in commit.cells:
-            await self._cell.put(run_id, cell.key, cell.name, cell.value)
+            await self._cell.put(place, cell.key, cell.name, cell.value)
         if commit.context:
-            await self._cell.get(run_id, guard.key, guard.name)
+            await self._cell.get(place, guard.key, guard.name)
         return CommitResult(True)
 
     async def propagate(
@@ -167,42 +175,42 @@ class ContractStore(RunStore):
         return [await self._propagate(propagation) for propagation in propagations]
 
     async def _propagate(self, propagation: Propagation) -> tuple[Arrived, ...] | None:
-        run_id = propagation.run_id
-        if await self._header.get(run_id) is None:
+        run = await self._header.find(propagation.run_id)
+        if run is None:
             return None
+        place = run.place
         for cell in propagation.cells:
-            await self._cell.put(run_id, cell.key, cell.name, cell.value)
+            await self._cell.put(place, cell.key, cell.name, cell.value)
         answers = []
         for arrival in propagation.arrivals:
             if arrival.value is not None:
-                name = f"slot:{arrival.member}"
-                await self._cell.put(run_id, arrival.target, name, arrival.value)
+                await self._cell.put(place, arrival.target, slot(arrival.member), arrival.value)
             count = await self._keys.add_member(
-                self._key("set", run_id, arrival.target), arrival.member, taken=arrival.taken
+                self._key("set", place, arrival.target), arrival.member, taken=arrival.taken
             )
             winner = None
             if arrival.any:
                 if arrival.taken:
                     mine = arrival.member.encode()
-                    await self._cell.put(run_id, arrival.target, WINNER, mine)
-                held = await self._cell.get(run_id, arrival.target, WINNER)
+                    await self._cell.put(place, arrival.target, WINNER, mine)
+                held = await self._cell.get(place, arrival.target, WINNER)
                 winner = held.decode() if held is not None else None
             answers.append(Arrived(count.members, count.taken, winner))
         return tuple(answers)
 
     async def finish(self, ends: Sequence[End]) -> Sequence[RunHeader | None]:
-        headers = []
-        for end in ends:
-            header = await self._header.get(end.run_id)
-            is_due = header is not None and not header.is_over
-            if is_due and end.expected is not None:
-                expected, _ = await self._members(end.run_id, EXPECTED)
-                is_due = len(expected) == end.expected
-            if is_due:
-                await self._header.end(end.run_id, Ending(end.status, end.at, end.error))
-                header = await self._header.get(end.run_id)
-            headers.append(header)
-        return headers
+        return [await self._finish(end) for end in ends]
+
+    async def _finish(self, end: End) -> RunHeader | None:
+        run = await self._header.find(end.run_id)
+        if run is None or run.header.is_over:
+            return run.header if run is not None else None
+        if end.expected is not None:
+            expected, _ = await self._members(run.place, EXPECTED)
+            if len(expected) != end.expected:
+                return run.header
+        await self._header.end(run.place, Ending(end.status, end.at, end.error))
+        return await self._header.get(end.run_id)
 
     # -- runs
 
@@ -211,9 +219,10 @@ class ContractStore(RunStore):
         for run in runs:
             header = run.header
             run_id = header.run_id
-            if not await self._header.exists(run_id):
+            place = await self._header.next_place(run_id)
+            if place is not None:
                 # What the run needs is there before the run is; a repeat writes the same.
-                await self._cell.put(run_id, RUN, PAYLOAD, run.payload)
+                await self._cell.put(place, RUN, PAYLOAD, run.payload)
                 operations = [
                     ContextOperation("set", key, values.decode(storable(value)))
                     for key, value in run.context.items()
@@ -221,7 +230,7 @@ class ContractStore(RunStore):
                 if operations:
                     await self._create_context(run_id).patch(operations)
                 await self._register.enter(header)
-                await self._header.put(header)
+                await self._header.put(place, header)
             standing = await self._header.get(run_id)
             headers.append(standing if standing is not None else header)
         return headers
@@ -259,19 +268,23 @@ class ContractStore(RunStore):
 
     async def mark_announced(self, run_ids: Sequence[str]) -> None:
         for run_id in run_ids:
-            await self._header.announced(run_id)
-            header = await self._header.get(run_id)
-            if header is not None:
+            found = await self._header.find(run_id)
+            if found is not None:
+                await self._header.announced(found.place)
+                header = msgspec.structs.replace(found.header, is_announced=True)
                 await self._register.announced(header)
 
     async def expired(self, before: float, limit: int) -> Sequence[str]:
         found: list[str] = []
-        for entry in reversed(await self._register.entries()):
-            if entry.expires_from is None or entry.expires_from >= before:
-                continue
-            run_id = entry.place.run_id
+        due = sorted(
+            (entry.expires_from, entry.place.run_id)
+            for entry in await self._register.entries()
+            if entry.expires_from is not None and entry.expires_from < before
+        )
+        for _, run_id in due:
             if await self._header.get(run_id) is None:
-                await self._register.forget_entry(run_id)  # noted by a worker after the purge
+                # Whoever purged it died before the end, or another one noted it after that.
+                await self._clear(run_id)
             else:
                 found.append(run_id)
                 if len(found) >= limit:
@@ -279,16 +292,24 @@ class ContractStore(RunStore):
         return found
 
     async def purge(self, run_ids: Sequence[str]) -> None:
-        """Remove headers and contexts; cells of the coordination store stay until it is emptied."""
+        """Remove headers, contexts and notes; the other keys expire, see `contract_purge.py`."""
         for run_id in run_ids:
-            header = await self._header.get(run_id)
-            if header is None or not header.is_over:
+            found = await self._header.find(run_id)
+            if found is not None and not found.header.is_over:
                 continue
-            await self._header.delete(run_id)
-            context = self._create_context(run_id)
-            operations = [ContextOperation("delete", key) for key in await context.to_dict()]
-            await context.patch(operations)
-            await self._register.forget(header)
+            if found is not None:
+                sets = self._key("set", found.place, "")
+                await self._purge.expire(found.place, found.header.blueprint_hash, sets)
+                await self._header.delete(found, REMAINING_SECONDS)
+            await self._clear(run_id)
+
+    async def _clear(self, run_id: str) -> None:
+        """Remove the context and the notes of a run that has no header any more."""
+        await self._header.expire_end(run_id, REMAINING_SECONDS)
+        context = self._create_context(run_id)
+        operations = [ContextOperation("delete", key) for key in await context.to_dict()]
+        await context.patch(operations)
+        await self._register.forget(run_id)
 
     # -- sweeping
 

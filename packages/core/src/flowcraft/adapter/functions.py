@@ -87,6 +87,7 @@ class Functions:
         run_in_process: RunInProcess | None = None,
     ) -> Performed:
         await self._deliveries.enter(move)
+        self._parts.telling.started(move)
         try:
             return await self._call(move, implementation, run_in_process)
         finally:

@@ -164,7 +164,8 @@ class Holdings:
                 logger.warning("leases lost", extra={"count": len(lost & self._lost)})
             self._lost = lost
         run_ids = {holding.job.run_id for holding in held if holding.job is not None}
-        until = now + 2 * queue.lease_seconds
+        lease_until = now + queue.lease_seconds + queue.clock_skew_seconds
+        until = lease_until + queue.lease_seconds
         started_before = parts.clock.monotonic() - queue.lease_seconds / 4
         leases = [
             Lease(
@@ -172,7 +173,7 @@ class Holdings:
                 holding.activation,
                 holding.attempt,
                 parts.name,
-                now + queue.lease_seconds,
+                lease_until,
             )
             for holding in held
             if holding.job is not None and holding.moving_since <= started_before
@@ -185,7 +186,8 @@ class Holdings:
     ) -> None:
         assert holding.job is not None
         job = timer_job(holding.job)
-        timer = Timer(f"held/{timer_name(job)}", now + queue.lease_seconds, job)
+        due_at = now + queue.lease_seconds + queue.clock_skew_seconds
+        timer = Timer(f"held/{timer_name(job)}", due_at, job)
         await store.set_timers([timer])
         first = holding.timer is None
         holding.timer = timer

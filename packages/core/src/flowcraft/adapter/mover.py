@@ -161,7 +161,8 @@ class Mover:
         self, move: Move, error: BaseException, *, hold: int, ack: Delivery | None
     ) -> Moved:
         """Note the failed attempt; only who noted it decides when the next one comes."""
-        note, commit = self._parts.outcomes.retried(move, error)
+        delay_ms = self._parts.retry_options(move.node.plan.node)["delay_ms"]
+        note, commit = self._parts.outcomes.retried(move, error, delay_ms=delay_ms)
         result = await self._parts.ports.commit(commit)
         if not result.is_won:
             if result.is_over:
@@ -169,6 +170,7 @@ class Mover:
             standing = result.existing or result.barred or b"{}"
             if msgspec.json.decode(standing, type=Author).token != move.token:
                 return beaten(move, standing)
+        self._parts.telling.retried(move, note.error, note.failed_at)
         delay = note.not_before - note.failed_at
         if not self._parts.retries_in_process(move.node.plan.node):
             await self._parts.send_later(move, delay)

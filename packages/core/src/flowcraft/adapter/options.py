@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from flowcraft.adapter.event_bus import EventBus
 from flowcraft.clock import Clock, SystemClock
 from flowcraft.expressions import Expressions
 from flowcraft.format import FORMAT
@@ -64,9 +65,9 @@ class AdapterOptions:
     Args:
         runtime_options: What its worker runs with.
         coordination_store: Locks and sets shared by all workers.
-        event_bus: Called with every event of this worker; best effort.
+        event_bus: Called with every event of this worker as it happens; what it raises is logged.
     """
 
     runtime_options: RuntimeOptions
     coordination_store: CoordinationStore
-    event_bus: Any = None
+    event_bus: EventBus | None = None

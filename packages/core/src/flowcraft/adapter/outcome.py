@@ -167,13 +167,22 @@ class Outcomes:
         note = {CATCH_ERROR: msgspec.json.encode(msgspec.to_builtins(error))}
         return record, Commit(move.run.run_id, guard, context=note)
 
-    def retried(self, move: Move, error: BaseException) -> tuple[FailedAttempt, Commit]:
-        """The note of a failed attempt after which another one comes."""
+    def retried(
+        self, move: Move, error: BaseException, *, delay_ms: float
+    ) -> tuple[FailedAttempt, Commit]:
+        """The note of a failed attempt after which another one comes.
+
+        Args:
+            move: The activation.
+            error: Why it failed.
+            delay_ms: The delay after a first attempt; it doubles with each further one.
+        """
         now = self._clock.now()
         if isinstance(error, RetryAfter) and math.isfinite(error.delay_seconds):
             delay = max(0.0, error.delay_seconds)
         else:
-            delay = attempts.delay_seconds(move.config, move.attempt, chance=self._clock.chance())
+            config = msgspec.structs.replace(move.config, retry_delay_ms=delay_ms)
+            delay = attempts.delay_seconds(config, move.attempt, chance=self._clock.chance())
         note = FailedAttempt(now + delay, now, move.via, move.token, error_info(move, error))
         guard = Cell(move.key, f"{FAILED}{move.attempt}", msgspec.json.encode(note))
         return note, Commit(move.run.run_id, guard, absent=(move.key, RECORD))

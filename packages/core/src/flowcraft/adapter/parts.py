@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
 
+from flowcraft.adapter.event_bus import EventBus, Telling
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.adapter.outcome import Outcomes
 from flowcraft.adapter.ports import Ports
@@ -34,6 +35,14 @@ if TYPE_CHECKING:
 ValueLimit = int | None
 
 LONGEST_HAND_BACK_SECONDS = 30.0
+APART_SECONDS = 0.1
+"""How far apart two timers of one activation that are due at one time may be set."""
+
+
+class RetryOptions(TypedDict):
+    """How a failed attempt of a node is followed by the next: the delay after the first one."""
+
+    delay_ms: float
 
 
 class Parts:
@@ -41,14 +50,23 @@ class Parts:
 
     runs: Runs
     retries_in_process: Callable[[Node], bool]
+    retry_options: Callable[[Node], RetryOptions]
 
-    def __init__(self, options: RuntimeOptions, ports: Ports, *, largest_value: ValueLimit) -> None:
+    def __init__(
+        self,
+        options: RuntimeOptions,
+        ports: Ports,
+        *,
+        largest_value: ValueLimit,
+        event_bus: EventBus | None,
+    ) -> None:
         self.options = options
         self.ports = ports
         self.clock: Clock = options.clock
         self.largest_value = largest_value
         self.reader = Reader(ports)
-        self.walker = Walker(ports, self.clock.now)
+        self.telling = Telling(event_bus, self.clock)
+        self.walker = Walker(ports, self.telling, self.clock.now)
         self.outcomes = Outcomes(ports, self.reader, self.clock, largest_value)
         self.programs = Programs(ports.store, options.expressions)
         self.gate = SoloGate()
@@ -129,17 +147,25 @@ class Parts:
         if move.origin != "sweep":
             await self.wake_later(job, delay_seconds)
             return
-        due_at = self.clock.now() + delay_seconds + self.ports.queue.lease_seconds
         swept = msgspec.structs.replace(job, origin="sweep")
-        await self.ports.store.set_timers([Timer(timer_name(swept), due_at, swept)])
+        await self._set_timer(swept, delay_seconds + self.ports.queue.lease_seconds)
 
     async def wake_later(self, job: JobPayload, delay_seconds: float) -> None:
         """Send a job after a delay: by the queue where it has one long enough, or by a timer."""
         if delay_seconds <= self.ports.queue.longest_delay_seconds:
+            if job.origin == "edge":
+                job = msgspec.structs.replace(job, origin="later")
             await self.ports.send(Outgoing(job, delay_seconds))
             return
-        due_at = self.clock.now() + delay_seconds
-        job = timer_job(job)
+        await self._set_timer(timer_job(job), delay_seconds)
+
+    async def _set_timer(self, job: JobPayload, delay_seconds: float) -> None:
+        """Set the timer of an activation, a little apart from any that was set for it before.
+
+        A promoter whose clock is ahead sends the job before its time, and clears the timer only
+        then. Meanwhile the job may be here, and wait until the same time as before.
+        """
+        due_at = self.clock.now() + delay_seconds + self.clock.chance() * APART_SECONDS
         await self.ports.store.set_timers([Timer(timer_name(job), due_at, job)])
 
 

@@ -108,10 +108,12 @@ class Ports:
         decided = await self._arrive(wanted, arriving)
         if decided is None:
             return TransitionResult(committed, is_over=True)
-        if any(target.arrival.target == END for target in decided):
+        ends = [target for target in decided if target.arrival.target == END]
+        if any(target.arrival.need for target in ends):
             if wanted.ends is not None:
                 await self.finish(End(wanted.run_id, wanted.ends, None, wanted.at))
             return TransitionResult(committed, is_over=True)
+        decided = [target for target in decided if target.arrival.target != END]
         if wanted.is_repeat:
             decided = await self._with_records(wanted.run_id, decided)
         held, sends = list(in_hand), []
@@ -131,7 +133,8 @@ class Ports:
         is_acked = wanted.ack is not None and not held and not skips
         if is_acked and wanted.ack is not None:
             await self.ack(wanted.ack)
-        return TransitionResult(committed, tuple(held), skips, is_acked=is_acked)
+        sinks = max((target.members for target in ends), default=None)
+        return TransitionResult(committed, tuple(held), skips, is_acked=is_acked, sinks=sinks)
 
     async def _arrive(self, wanted: Transition, arriving: list[Arrival]) -> list[Target] | None:
         """Write what follows and decide the targets; None if the run is gone."""
@@ -143,8 +146,10 @@ class Ports:
         decided = []
         for arrival, answer in zip(arriving, answers, strict=True):
             decision = decide(arrival, answer.members, answer.taken, answer.winner)
+            if arrival.target == END and arrival.need == 0:
+                decision = "ready"  # its size is compared elsewhere
             if decision != "pending":
-                decided.append(Target(arrival, decision))
+                decided.append(Target(arrival, decision, members=answer.members))
         return decided
 
     async def _with_records(self, run_id: str, targets: list[Target]) -> list[Target]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
+
 from flowcraft import values
 from flowcraft.adapter.adoption import going_on
 from flowcraft.adapter.parts import Parts
@@ -18,7 +20,7 @@ from flowcraft.execution.adoption import check_retry
 from flowcraft.execution.limits import deadline_at, split_errors
 from flowcraft.execution.move import RunView
 from flowcraft.execution.payload import context_of, encode_payload
-from flowcraft.ports.contract import JobPayload
+from flowcraft.ports.contract import JobPayload, Origin
 from flowcraft.ports.queue import Outgoing
 from flowcraft.ports.store import End, Load, Loaded, NewRun
 from flowcraft.ports.transition import Beginning, job_for
@@ -175,10 +177,14 @@ class Runs:
         running = [header for header in mine if not header.is_over]
         return max(running or mine, key=lambda header: header.created_at).run_id
 
-    async def start(self, run_id: str) -> None:
+    async def start(self, run_id: str, *, origin: Origin = "edge") -> None:
         """Send a job for every start node that has no record, and for the deadline.
 
         Where the run starts later, whoever takes such a job puts it off until then.
+
+        Args:
+            run_id: The run.
+            origin: Why: `sweep` if it may have been started long ago.
         """
         parts = self._parts
         run = await parts.view(run_id)
@@ -186,8 +192,9 @@ class Runs:
             return
         starts = run.program.plan.starts
         recorded = await parts.ports.read_records(run_id, starts)
+        template = msgspec.structs.replace(run.job, origin=origin)
         await parts.ports.send_all(
-            [Outgoing(job_for(run.job, start)) for start in starts if start not in recorded]
+            [Outgoing(job_for(template, start)) for start in starts if start not in recorded]
         )
         await self.await_deadline(run)
 
@@ -254,7 +261,10 @@ class Runs:
         """
         store = self._parts.ports.store
         (header,) = await self._parts.ports.headers([run_id])
-        if header is None or not header.is_over or header.is_announced:
+        if header is None or not header.is_over:
+            return
+        self._parts.telling.ended(header)
+        if header.is_announced:
             return
         above: RunHeader | None = None
         if header.parent is not None:

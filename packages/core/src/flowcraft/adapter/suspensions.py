@@ -92,16 +92,9 @@ class Suspensions:
 
     async def _limit(self, move: Move, since: float, what: str) -> None:
         """Fail an attempt that waits too long; else see to it that somebody looks in time."""
-        timeout_ms = move.config.timeout_ms
-        if timeout_ms is None:
-            return
-        left = since + timeout_ms / 1000 - self._parts.clock.now()
-        if left <= 0:
-            late = NodeTimeoutError(
-                f"node {move.activation.node!r} {what} within {timeout_ms:g} ms"
-            )
-            raise AttemptError(late, is_retryable=True)
-        await self._parts.send_later(move, left)
+        left = _left_seconds(move, since, self._parts.clock.now(), what)
+        if left is not None:
+            await self._parts.send_later(move, left)
 
     # -- subflow
 
@@ -125,13 +118,18 @@ class Suspensions:
                 raise RunOverError
             # Whoever created the child may have died before it was started, and then the job at
             # hand is as likely a fresh one as that which came back.
-            await self._runs.start(child_note.run_id)
+            await self._runs.start(
+                child_note.run_id, origin="sweep" if move.origin == "sweep" else "edge"
+            )
             try:
                 await self._limit(move, child_note.at, "did not end")
             except AttemptError:
                 await self._runs.cancel(child_note.run_id)
                 raise
             return None
+        if child.status == "cancelled" and child.ended_at is not None:
+            # Who cancelled it because it took too long may have died before that was noted.
+            _left_seconds(move, child_note.at, child.ended_at, "did not end")
         return await self._ended(move, child)
 
     async def _create(self, move: Move, child_id: str) -> RunHeader:
@@ -178,3 +176,19 @@ class Suspensions:
         what = f"output of subflow {move.activation.node!r}"
         output = values.encode(result.output, what=what, limit_bytes=self._parts.largest_value)
         return Performed(output)
+
+
+def _left_seconds(move: Move, since: float, now: float, what: str) -> float | None:
+    """How much is left of an attempt's time; None if it has no limit.
+
+    Raises:
+        AttemptError: Nothing is left.
+    """
+    timeout_ms = move.config.timeout_ms
+    if timeout_ms is None:
+        return None
+    left = since + timeout_ms / 1000 - now
+    if left <= 0:
+        late = NodeTimeoutError(f"node {move.activation.node!r} {what} within {timeout_ms:g} ms")
+        raise AttemptError(late, is_retryable=True)
+    return left

@@ -31,6 +31,10 @@ PATIENT_SWEEPS = 3
 SWEEPS_A_ROUND = 8
 """After that its jobs are sent once, and it is left alone again: they wait in the queue too."""
 LONGEST_BACK_OFF_SECONDS = 3600.0
+SHORTEST_SHARE = 0.75
+"""Workers sweep apart from each other: after this share of the interval at the earliest."""
+LED_SHARE = 0.7
+"""For so much of an interval nobody else sweeps; he who did may again when his turn comes."""
 
 
 class Sweeper:
@@ -51,7 +55,7 @@ class Sweeper:
 
     async def sweep(self) -> int:
         """Look at stalled runs, if nobody else just did; how many."""
-        if not await self._leads("sweep", self._interval * 0.9):
+        if not await self._leads("sweep", self._interval * LED_SHARE):
             return 0
         parts = self._parts
         now = parts.clock.now()
@@ -163,7 +167,7 @@ class Sweeper:
     async def sweep_for_ever(self) -> None:
         """Sweep at every interval or a little before, apart from other workers."""
         while True:
-            apart = 0.75 + self._parts.clock.chance() / 4
+            apart = SHORTEST_SHARE + self._parts.clock.chance() * (1 - SHORTEST_SHARE)
             await self._parts.clock.sleep(self._interval * apart)
             try:
                 await self.sweep()

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from flowcraft.adapter.event_bus import Telling
 from flowcraft.adapter.ports import Ports
 from flowcraft.engine.activation import (
-    END,
-    EXPECTED,
     Activation,
     is_lanes_key,
     parse_activation,
@@ -22,16 +21,14 @@ from flowcraft.engine.activation import (
 from flowcraft.engine.cells import RECORD
 from flowcraft.engine.consequences import (
     Cell,
-    Consequences,
     consequences,
-    end_is_reached,
     lanes_arrival,
 )
 from flowcraft.engine.record import Record
 from flowcraft.engine.routing import skip_record
 from flowcraft.execution.move import RunView
 from flowcraft.ports.queue import Delivery
-from flowcraft.ports.store import Commit, End, Load
+from flowcraft.ports.store import Commit, End
 from flowcraft.ports.transition import Target, Transition, TransitionResult
 
 
@@ -66,8 +63,9 @@ class Step:
 class Walker:
     """Follows records."""
 
-    def __init__(self, ports: Ports, now: Callable[[], float]) -> None:
+    def __init__(self, ports: Ports, telling: Telling, now: Callable[[], float]) -> None:
         self._ports = ports
+        self._telling = telling
         self._now = now
 
     async def settle(
@@ -156,10 +154,12 @@ class Walker:
                 elif first:
                     return Followed(lost=existing)
                 continue
+            if result.commit is not None:
+                self._telling.recorded(run.run_id, step.activation, step.record)
             seen.add(step.activation.key)
             first = False
             done.is_acked = result.is_acked
-            if result.is_over or await self._end_follows(run, follows):
+            if result.is_over or await self._end_follows(run, result.sinks):
                 return Followed(is_over=True, is_acked=result.is_acked)
             pending = [*result.held, *result.skips]
             while pending:
@@ -196,20 +196,23 @@ class Walker:
             wanted._replace(commit=None, cells=(), arrivals=(arrival,), ack=None, at=self._now())
         )
 
-    async def _end_follows(self, run: RunView, follows: Consequences) -> bool:
-        """Compare what the end waits for, where loop bodies have sinks of their own."""
-        if not run.program.plan.has_body_sinks:
+    async def _end_follows(self, run: RunView, sinks: int | None) -> bool:
+        """End a run whose loop bodies have sinks of their own, if that was the last of them.
+
+        An iteration's sinks are expected before its jobs are sent, so those that arrived are the
+        sinks of the graph and some of the expected ones: all of them, if the numbers agree. Who
+        comes last finds them so, unless another iteration began, whose sinks are still to come.
+
+        Args:
+            run: The run.
+            sinks: How many had arrived in the step of one that did, if one did.
+        """
+        if not run.program.plan.has_body_sinks or sinks is None:
             return False
-        if not any(arrival.target == END for arrival in follows.arrivals):
+        expected = sinks - len(run.program.plan.sinks)
+        if expected < 0:
             return False
-        while True:
-            done = await self._ports.load(Load(run.run_id, END))
-            expected = await self._ports.load(Load(run.run_id, EXPECTED))
-            if not end_is_reached(run.program, set(done.arrived), set(expected.arrived)):
-                return False
-            header = await self._ports.finish(
-                End(run.run_id, "completed", None, self._now(), expected=len(expected.arrived))
-            )
-            if header is None or header.is_over:
-                return True
-            # An iteration began since: what the end waits for is to be compared again.
+        header = await self._ports.finish(
+            End(run.run_id, "completed", None, self._now(), expected=expected)
+        )
+        return header is None or header.is_over

@@ -8,6 +8,7 @@ from typing import Any
 
 from flowcraft import values
 from flowcraft.adapter.base import BaseDistributedAdapter, JobHandler, NativePorts
+from flowcraft.adapter.event_bus import EventBus
 from flowcraft.adapter.options import AdapterOptions, RuntimeOptions
 from flowcraft.errors import MalformedMessageError
 from flowcraft.local.coordination import LocalCoordinationStore
@@ -29,6 +30,7 @@ class LocalAdapter(BaseDistributedAdapter):
         waker: Wakes those who wait for jobs or for the end of a run.
         lease_seconds: How long a message is held without a heartbeat.
         largest_value: Largest value in bytes, or None.
+        event_bus: Called with every event of this worker.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class LocalAdapter(BaseDistributedAdapter):
         *,
         lease_seconds: float,
         largest_value: int | None,
+        event_bus: EventBus | None = None,
     ) -> None:
         clock = runtime_options.clock
         publishes = type(self).publish_final_result is not LocalAdapter.publish_final_result
@@ -51,7 +54,11 @@ class LocalAdapter(BaseDistributedAdapter):
         self.waker = waker
         coordination = LocalCoordinationStore(transact, clock)
         super().__init__(
-            AdapterOptions(runtime_options=runtime_options, coordination_store=coordination)
+            AdapterOptions(
+                runtime_options=runtime_options,
+                coordination_store=coordination,
+                event_bus=event_bus,
+            )
         )
 
     def native_ports(self) -> NativePorts:

@@ -103,6 +103,10 @@ class LocalDatabase(ABC):
     def get_members(self, run_id: str, key: str) -> Iterable[tuple[str, bool, bytes | None]]: ...
 
     @abstractmethod
+    def count_members(self, run_id: str, key: str) -> int:
+        """The size of a set, without reading it; of one to which only `insert_member` adds."""
+
+    @abstractmethod
     def insert_member(
         self, run_id: str, key: str, member: str, taken: bool, value: bytes | None
     ) -> tuple[int, int]:

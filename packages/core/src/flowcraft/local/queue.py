@@ -33,6 +33,7 @@ class _Idle(NamedTuple):
 class LocalQueue(JobQueue):
     """The job queue over an embedded database: any delay, leases by token."""
 
+    clock_skew_seconds = 0.0
     longest_delay_seconds = float("inf")
 
     def __init__(

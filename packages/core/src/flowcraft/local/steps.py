@@ -139,10 +139,9 @@ def finish(db: LocalDatabase, wanted: End, *, announces: bool = False) -> RunHea
     header = db.get_run(wanted.run_id)
     if header is None or header.is_over:
         return header
-    if wanted.expected is not None:
-        expected = len(list(db.get_members(wanted.run_id, EXPECTED)))
-        if expected != wanted.expected:
-            return header
+    expected = wanted.expected
+    if expected is not None and db.count_members(wanted.run_id, EXPECTED) != expected:
+        return header
     is_alone = header.parent is None and not db.child_ids(wanted.run_id)
     header = msgspec.structs.replace(
         header,
@@ -203,6 +202,7 @@ def transition(
     skips: list[Target] = []
     sends: list[Arrival] = []
     ended = False
+    sinks: int | None = None
     for arrival in wanted.arrivals:
         if hold > 0 and is_direct(arrival):
             hold -= 1  # its value is in the worker's hand: no slot is needed
@@ -215,6 +215,8 @@ def transition(
         else:
             arrived = _arrive(db, run_id, arrival)
             decision = decide(arrival, arrived.members, arrived.taken, arrived.winner)
+            if arrival.target == END:
+                sinks = arrived.members
         if decision == "pending":
             continue
         if arrival.target == END:
@@ -240,7 +242,7 @@ def transition(
     is_acked = wanted.ack is not None and not held and not skips
     if is_acked and wanted.ack is not None:
         db.delete_job(*wanted.ack.handle)
-    return TransitionResult(committed, tuple(held), tuple(skips), is_acked=is_acked)
+    return TransitionResult(committed, tuple(held), tuple(skips), is_acked=is_acked, sinks=sinks)
 
 
 def _over(

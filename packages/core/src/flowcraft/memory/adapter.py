@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from flowcraft.adapter.event_bus import EventBus
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.adapter.watchdog import HeartbeatPorts
 from flowcraft.local.adapter import LocalAdapter
@@ -53,6 +54,7 @@ class MemoryAdapter(LocalAdapter):
         backend: Shared with the other adapters of this process; a fresh one by default.
         lease_seconds: How long a message is held without a heartbeat.
         largest_value: Largest value in bytes, to try out another backend's limit.
+        event_bus: Called with every event of this worker.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class MemoryAdapter(LocalAdapter):
         backend: MemoryBackend | None = None,
         lease_seconds: float = 30.0,
         largest_value: int | None = None,
+        event_bus: EventBus | None = None,
     ) -> None:
         self.backend = backend or MemoryBackend()
         super().__init__(
@@ -70,6 +73,7 @@ class MemoryAdapter(LocalAdapter):
             self.backend.waker,
             lease_seconds=lease_seconds,
             largest_value=largest_value,
+            event_bus=event_bus,
         )
 
     @asynccontextmanager

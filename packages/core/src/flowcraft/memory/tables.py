@@ -133,6 +133,10 @@ class MemoryTables(LocalDatabase):
             return []
         return [(member, taken, value) for member, (taken, value) in found.members.items()]
 
+    def count_members(self, run_id: str, key: str) -> int:
+        found = self.runs[run_id].sets.get(key)
+        return len(found.members) if found is not None else 0
+
     def insert_member(
         self, run_id: str, key: str, member: str, taken: bool, value: bytes | None
     ) -> tuple[int, int]:

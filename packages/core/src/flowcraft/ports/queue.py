@@ -64,6 +64,9 @@ class JobQueue(ABC):
 
     lease_seconds: float
     """How long a delivery is held without an extension."""
+    clock_skew_seconds: float = 60.0
+    """How far apart the clocks of its workers may be; 0 where all are on one machine. What a worker
+    holds by its own clock is so much later taken for given up."""
     longest_delay_seconds: float = 0.0
     """The longest delay of `send`; 0 if it has none, infinity if it has no limit."""
     longest_unacknowledged_seconds: float = float("inf")

@@ -140,8 +140,8 @@ class End(NamedTuple):
     """A final status to be written if none is.
 
     Attributes:
-        expected: Write it only if the set of sinks that the end waits for has so many members,
-            in the same step: an iteration may have begun since it was read.
+        expected: Write it only if the set of sinks of loop bodies that the end waits for has so
+            many members, in the same step. It grows with the iterations: to be counted, not read.
     """
 
     run_id: str

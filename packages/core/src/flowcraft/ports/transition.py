@@ -56,11 +56,16 @@ class Beginning(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A target that became ready or is to be skipped, and its record if it has one."""
+    """A target that became ready or is to be skipped, and its record if it has one.
+
+    Attributes:
+        members: How many members its set had in the step of the arrival.
+    """
 
     arrival: Arrival
     decision: Literal["ready", "skip"]
     record: bytes | None = None
+    members: int = 0
 
 
 class TransitionResult(NamedTuple):
@@ -74,6 +79,7 @@ class TransitionResult(NamedTuple):
         is_over: Whether the run ended in this step, or had ended before it.
         is_acked: Whether the message was acknowledged; where the run ended, its end is then
             announced as well.
+        sinks: How many sinks had arrived at the end, in the very step of one that did.
     """
 
     commit: CommitResult | None
@@ -81,6 +87,7 @@ class TransitionResult(NamedTuple):
     skips: tuple[Target, ...] = ()
     is_over: bool = False
     is_acked: bool = False
+    sinks: int | None = None
 
 
 def job_for(template: JobPayload, target: str) -> JobPayload:

@@ -30,6 +30,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Self, TypeVar
 
+from flowcraft.adapter.event_bus import EventBus
 from flowcraft.adapter.finding import Finding
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.adapter.watchdog import HeartbeatPorts
@@ -136,6 +137,7 @@ class SqliteAdapter(LocalAdapter):
         settings: Which file, and how it is used; `flowcraft.db` here by default.
         backend: An open file, to be shared with other adapters of this event loop; `settings`
             are then those of the backend.
+        event_bus: Called with every event of this worker.
     """
 
     def __init__(
@@ -144,6 +146,7 @@ class SqliteAdapter(LocalAdapter):
         settings: SqliteSettings | None = None,
         *,
         backend: SqliteBackend | None = None,
+        event_bus: EventBus | None = None,
     ) -> None:
         self._owns_backend = backend is None
         self.backend = backend or SqliteBackend(settings or SqliteSettings(), runtime_options.clock)
@@ -153,6 +156,7 @@ class SqliteAdapter(LocalAdapter):
             self.backend.waker,
             lease_seconds=self.backend.settings.lease_seconds,
             largest_value=self.backend.settings.largest_value_bytes,
+            event_bus=event_bus,
         )
 
     @asynccontextmanager

@@ -181,6 +181,18 @@ class SqliteTables(LocalDatabase):
         )
         return [(member, bool(taken), value) for member, taken, value in rows.fetchall()]
 
+    def count_members(self, run_id: str, key: str) -> int:
+        run = self._number(run_id)
+        counts = self._execute(
+            "SELECT members FROM sets WHERE run = ? AND key = ?", (run, key)
+        ).fetchall()
+        if counts:
+            return int(counts[0][0])
+        rows = self._execute(
+            "SELECT taken FROM members WHERE run = ? AND key = ? LIMIT 2", (run, key)
+        ).fetchall()
+        return len(rows)
+
     def insert_member(
         self, run_id: str, key: str, member: str, taken: bool, value: bytes | None
     ) -> tuple[int, int]:

@@ -1,115 +1,53 @@
 """The conformance kit: what every adapter must hold, as classes that pytest collects.
 
     import pytest
-    from flowcraft.testing import CoordinationContract, Harness, JoinScenarios
+    from flowcraft.testing import Contracts, CrashAtEveryStep, Faults, Harness, Scenarios
 
     class MyHarness(Harness): ...
 
     @pytest.fixture
     def harness(tmp_path): return MyHarness(tmp_path)
 
-    class TestCoordination(CoordinationContract): ...
-    class TestJoins(JoinScenarios): ...
+    class TestContracts(Contracts): ...
+    class TestScenarios(Scenarios): ...
+    class TestCrashes(CrashAtEveryStep): ...
+    class TestFaults(Faults): ...
 
 Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.md goes through it.
 
 - `harness`: what you write: your backend, and adapters over it.
 - `wire`: where a worker's calls are numbered, held up and cut.
 - `stage`: what a check stands on: workers, blueprints, the outside.
+- `in_process`: the same run without the adapter, to compare with.
+- `shop`: nodes that fail until they are mended, for retries.
 - `contracts`: what each port promises.
 - `scenarios`: what whole runs do.
+- `suites`: all of these, in one class each.
+- `crashes`: what they do when somebody dies at any call.
+- `faults`: what they do when messages, answers, workers and clocks go wrong.
+- `cases`: what is run for that.
+- `budgets`: what runs cost, in requests.
 """
 
+from flowcraft.testing.budgets import WireBudgets
 from flowcraft.testing.checks import check, covers
-from flowcraft.testing.contracts import (
-    ContextContract,
-    CoordinationContract,
-    JobsContract,
-    QueueContract,
-)
-from flowcraft.testing.harness import Harness
-from flowcraft.testing.scenarios import (
-    AttemptScenarios,
-    CancelScenarios,
-    ContextWriteScenarios,
-    DeadlineScenarios,
-    DelayedStartScenarios,
-    DeliveryScenarios,
-    DeployScenarios,
-    DrainScenarios,
-    EdgeScenarios,
-    EndScenarios,
-    ErrorTextScenarios,
-    EventScenarios,
-    ExpressionScenarios,
-    FailureScenarios,
-    FallbackScenarios,
-    InputScenarios,
-    JoinScenarios,
-    LargeValueScenarios,
-    LateWorkerScenarios,
-    ListingScenarios,
-    LoopScenarios,
-    ManyRunsScenarios,
-    MessageScenarios,
-    MissingScenarios,
-    OutageScenarios,
-    OutputScenarios,
-    PurgeScenarios,
-    ReconcileScenarios,
-    RetentionScenarios,
-    StartScenarios,
-    StatusScenarios,
-    SubmissionScenarios,
-    SweepScenarios,
-    ValueScenarios,
-)
+from flowcraft.testing.crashes import CrashAtEveryStep
+from flowcraft.testing.harness import Budget, Harness
 from flowcraft.testing.stage import Stage
+from flowcraft.testing.suites import Contracts, Faults, Scenarios
 from flowcraft.testing.wire import Call, Wire
 
 __all__ = [
-    "AttemptScenarios",
+    "Budget",
     "Call",
-    "CancelScenarios",
-    "ContextContract",
-    "ContextWriteScenarios",
-    "CoordinationContract",
-    "DeadlineScenarios",
-    "DelayedStartScenarios",
-    "DeliveryScenarios",
-    "DeployScenarios",
-    "DrainScenarios",
-    "EdgeScenarios",
-    "EndScenarios",
-    "ErrorTextScenarios",
-    "EventScenarios",
-    "ExpressionScenarios",
-    "FailureScenarios",
-    "FallbackScenarios",
+    "Contracts",
+    "CrashAtEveryStep",
+    "Faults",
     "Harness",
-    "InputScenarios",
-    "JobsContract",
-    "JoinScenarios",
-    "LargeValueScenarios",
-    "LateWorkerScenarios",
-    "ListingScenarios",
-    "LoopScenarios",
-    "ManyRunsScenarios",
-    "MessageScenarios",
-    "MissingScenarios",
-    "OutageScenarios",
-    "OutputScenarios",
-    "PurgeScenarios",
-    "QueueContract",
-    "ReconcileScenarios",
-    "RetentionScenarios",
+    "Scenarios",
     "Stage",
-    "StartScenarios",
-    "StatusScenarios",
-    "SubmissionScenarios",
-    "SweepScenarios",
-    "ValueScenarios",
     "Wire",
+    "WireBudgets",
     "check",
     "covers",
 ]

@@ -42,7 +42,7 @@ SWEEP_LEASES = 2.0
 """How often workers look for what was lost, in lengths of a lease."""
 POLL_SECONDS = 2.0
 FAR_SECONDS = 1e9
-"""Further ahead than any timer of a test."""
+"""Further ahead than any timer of a test, and the interval of what is not to happen."""
 QUIET_LEASES = 5.0
 """So many leases without any work, and no message is left that somebody could take."""
 
@@ -115,9 +115,14 @@ class Stage:
         """The time by a right clock, in seconds since the epoch."""
         return self.client.parts.clock.now()
 
+    @property
+    def is_virtual(self) -> bool:
+        """Whether time passes at once."""
+        return isinstance(asyncio.get_running_loop(), VirtualLoop)
+
     def needs_virtual_time(self) -> None:
         """Skip a check that would take hours where time is real."""
-        if not isinstance(asyncio.get_running_loop(), VirtualLoop):
+        if not self.is_virtual:
             pytest.skip("it takes hours, and this backend's time is real")
 
     # -- what there is to run
@@ -145,6 +150,10 @@ class Stage:
         for source in blueprints:
             loaded = load_blueprint(source, expressions=self.expressions)
             self._programs[source["id"]] = Program(loaded, self.expressions)
+
+    def programs(self) -> Sequence[Program]:
+        """All blueprints that were added."""
+        return list(self._programs.values())
 
     def program(self, blueprint_id: str) -> Program:
         """A blueprint that was added, made ready to run."""
@@ -224,6 +233,16 @@ class Stage:
         self.workers.append(worker)
         return worker
 
+    async def dismiss(self, worker: Worker) -> None:
+        """Let a worker vanish, and forget it."""
+        worker.abandon()
+        await asyncio.sleep(0)
+        with answer_due():
+            await worker.adapter.aclose()
+        self._made.remove(worker)
+        if worker in self.workers:
+            self.workers.remove(worker)
+
     async def keep_alive(self, count: int = 1, *, after_seconds: float = 1.0) -> None:
         """Start workers, and another one for each that dies, for ever."""
         while True:
@@ -253,7 +272,7 @@ class Stage:
         blueprint_hash: str | None = None,
     ) -> str:
         """Create a run without starting it, as a client does that dies in between."""
-        await self._store_blueprints()
+        await self.store_blueprints(self.client)
         header = self.new_header(
             blueprint_id,
             run_id=run_id,
@@ -264,10 +283,11 @@ class Stage:
         await self.client.runs.create(header, payload)
         return run_id
 
-    async def _store_blueprints(self) -> None:
+    async def store_blueprints(self, adapter: BaseDistributedAdapter) -> None:
+        """Store every blueprint that was added."""
         for program in self._programs.values():
             content = canonical_bytes(program.blueprint)
-            await self.client.ports.store.put_blueprint(program.hash, content)
+            await adapter.ports.store.put_blueprint(program.hash, content)
 
     def new_header(
         self,
@@ -296,7 +316,7 @@ class Stage:
 
     async def submit(self, blueprint_id: str, payload: Any = None, **how: Any) -> str:
         """Create a run and start it; arguments as for `create`."""
-        await self._store_blueprints()
+        await self.store_blueprints(self.client)
         header = self.new_header(blueprint_id, **how)
         await self.client.runs.begin(header, payload, self._programs[blueprint_id])
         return header.run_id
@@ -516,6 +536,13 @@ class Stage:
         stealing.cancel()
         await asyncio.wait([stealing])
 
+    async def redeliver(self) -> None:
+        """Let what the dead held be taken by others, as when their leases are over."""
+        with answer_due():
+            moved = await self.harness.redeliver()
+        if not moved:
+            await asyncio.sleep(self.lease_seconds)
+
     async def timers(self) -> Sequence[Timer]:
         """Every timer that is set."""
         return await self.client.ports.store.due_timers(self.now() + FAR_SECONDS, 100_000)
@@ -537,6 +564,16 @@ class Stage:
         with answer_due():
             found += await self.harness.traces(run_id)
         return found
+
+    async def until_done(self) -> None:
+        """Wait until no message is seen and no worker is at one: the last call was made."""
+
+        async def holds() -> bool:
+            with answer_due():
+                messages = await self.harness.messages()
+            return not messages and all(worker.is_idle for worker in self.workers)
+
+        await self.until(holds)
 
     async def until_quiet(self) -> None:
         """Wait until nobody has anything left to do."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 from flowcraft.adapter.base import BaseDistributedAdapter
+from flowcraft.adapter.handler import OnMove
+from flowcraft.adapter.mover import Answer
+from flowcraft.ports.queue import Delivery
 from flowcraft.testing.wire import Wire, never
 
 
@@ -36,6 +40,17 @@ class Worker:
     async def stop(self, grace_seconds: float = 30.0) -> None:
         """Let it drain."""
         await self.adapter.stop(grace_seconds=grace_seconds)
+
+    def intercept(self, is_handled: Callable[[Delivery], Awaitable[bool]]) -> None:
+        """Ask before each message that it handles from now on; where not, the message is lost."""
+        loops = self.adapter._loops
+        assert loops is not None, "it is not started"
+        handle = loops._handler.handle
+
+        async def ask(delivery: Delivery, on_move: OnMove) -> Answer:
+            return await handle(delivery, on_move) if await is_handled(delivery) else "ack"
+
+        loops._handler.handle = ask  # type: ignore[assignment]
 
     def abandon(self) -> None:
         """Let it vanish where it stands, as a process that was killed."""

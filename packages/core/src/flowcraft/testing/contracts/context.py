@@ -92,7 +92,7 @@ class ContextContract:
         assert (await context.has("k"), await context.to_dict()) == (False, {})
 
     @check("G5")
-    async def test_delete_says_whether_the_key_was_there(self, stage: Stage) -> None:
+    async def test_deleting_a_context_key_says_whether_it_was_there(self, stage: Stage) -> None:
         context = await context_of(stage)
         assert not await context.delete("k")
         await context.set("k", 1)
@@ -126,7 +126,7 @@ class ContextContract:
         assert not await first.has("k")
 
     @check("S2.17", "S1.12")
-    async def test_a_key_is_opaque(self, stage: Stage) -> None:
+    async def test_a_context_key_is_opaque(self, stage: Stage) -> None:
         """All of them live beside each other; one that is removed takes no other with it."""
         context = await context_of(stage)
         wanted = {key: index for index, key in enumerate(HOSTILE_KEYS)}

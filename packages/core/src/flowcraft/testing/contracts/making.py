@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.store import Commit, Load, Loaded, NewRun, RunStore
 from flowcraft.status import ParentReference, RunHeader
 from flowcraft.testing.stage import Stage
-from flowcraft.testing.wire import Call
+from flowcraft.testing.wire import Call, Hook
 
 Act = Callable[[BaseDistributedAdapter, str], Awaitable[object]]
 """Something that a process does, with a name of its own for what it does it to."""
@@ -159,15 +159,67 @@ async def _dies(stage: Stage, act: Act, name: str, when: str, number: int) -> bo
         worker.wire.before = die
     else:
         worker.wire.after = die
-
-    async def do() -> None:
-        await act(worker.adapter, name)
-
-    acting, dying = asyncio.ensure_future(do()), asyncio.ensure_future(died.wait())
-    await asyncio.wait([acting, dying], return_when=asyncio.FIRST_COMPLETED)
-    dying.cancel()
+    acting = asyncio.ensure_future(_do(act, worker.adapter, name))
+    await _first_of(acting, died)
     if not died.is_set():
         await acting
         return False
     acting.cancel()
     return True
+
+
+async def each_pause(
+    stage: Stage, act: Act, meanwhile: Callable[[str], Awaitable[None]]
+) -> AsyncIterator[str]:
+    """Let a process pause before each request of an act, and wake up when others were done.
+
+    Args:
+        stage: The backend.
+        act: Done by a new process each time.
+        meanwhile: Done by others while it pauses, and at last when the act is over, to what has
+            the name that the act was given.
+
+    Yields:
+        That name, when both are done.
+    """
+    for number in itertools.count(1):
+        name = f"paused-{number}"
+        worker = stage.make_worker(name)
+        paused, woken = asyncio.Event(), asyncio.Event()
+        worker.wire.before = _nth(number, paused, woken)
+        acting = asyncio.ensure_future(_do(act, worker.adapter, name))
+        await _first_of(acting, paused)
+        await meanwhile(name)
+        woken.set()
+        await acting
+        yield name
+        if not paused.is_set():
+            assert number > 1, "it makes no request that goes through the wire"
+            return
+
+
+def _nth(number: int, reached: asyncio.Event, go_on: asyncio.Event) -> Hook:
+    """A hook that stops at the call of that number until it is told to go on."""
+    seen = 0
+
+    async def stop(call: Call) -> None:
+        del call
+        nonlocal seen
+        seen += 1
+        if seen == number:
+            reached.set()
+            await go_on.wait()
+
+    return stop
+
+
+async def _do(act: Act, adapter: BaseDistributedAdapter, name: str) -> None:
+    await act(adapter, name)
+
+
+async def _first_of(acting: asyncio.Future[None], reached: asyncio.Event) -> None:
+    """Wait until an act is done, or has reached something."""
+    reaching = asyncio.ensure_future(reached.wait())
+    both: list[asyncio.Future[Any]] = [acting, reaching]
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    reaching.cancel()

@@ -36,7 +36,7 @@ class EdgeScenarios:
     @pytest.mark.parametrize(
         ("action", "taken"), [("yes", "ad"), ("no", "b"), ("other", "c"), (None, "c")]
     )
-    @check("S4.1", "S4.2", "S4.5", "S12.16")
+    @check("S4.1", "S4.2", "S4.5", "S12.16", "G7")
     async def test_the_action_names_its_edges_or_leaves_those_without(
         self, stage: Stage, action: str | None, taken: str
     ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from flowcraft.errors import BlueprintError
 from flowcraft.expressions import Expressions
 from flowcraft.nodes import NodeResult
 from flowcraft.testing.checks import check
@@ -26,7 +27,7 @@ class ExpressionScenarios:
 
     # -- names
 
-    @check("S4.11", "S12.16")
+    @check("S4.11", "S12.16", "G7")
     async def test_result_is_output_and_action_and_input_is_the_output(self, stage: Stage) -> None:
         @stage.node("act")
         async def act() -> NodeResult[Any]:
@@ -134,6 +135,14 @@ class ExpressionScenarios:
         stage.expressions = Expressions(functions={"between": between})
         result = await stage.run_both(transformed(5, "[between(1, input, 9), between(6, 5, 9)]"))
         assert result.output == [True, False]
+
+    @check("S4.25", "S12.16")
+    async def test_comprehensions_are_for_applications_that_allow_them(self, stage: Stage) -> None:
+        blueprint = transformed([1, 2, 3], "input.filter(n, n > 1).map(n, n * 10)")
+        with pytest.raises(BlueprintError, match="filter"):
+            stage.add(blueprint)
+        stage.expressions = Expressions(allow_comprehensions=True)
+        assert (await stage.run_both(blueprint)).output == [20, 30]
 
 
 def _quoted(name: str) -> str:

@@ -25,7 +25,7 @@ class InputScenarios:
 
     # -- edges
 
-    @check("S3.2", "S12.16")
+    @check("S3.2", "S12.16", "G7")
     async def test_one_incoming_edge_gives_its_value(self, stage: Stage) -> None:
         nodes = [value("a", {"n": [1, None]}), node("b")]
         assert (await stage.run_both(graph(nodes, ("a", "b")))).output == {"n": [1, None]}

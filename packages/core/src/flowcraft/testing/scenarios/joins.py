@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from flowcraft.nodes import RunInfo
 from flowcraft.testing.checks import check
 from flowcraft.testing.graphs import graph, node, value
 from flowcraft.testing.stage import Stage
@@ -15,7 +18,7 @@ ANY = {"joinStrategy": "any"}
 class JoinScenarios:
     """Joins fire once, when their condition holds, whatever arrives how often."""
 
-    @check("S5.1", "S5.2", "S12.8", "S12.16")
+    @check("S5.1", "S5.2", "S12.8", "S12.16", "G7")
     async def test_an_all_join_takes_every_edge_that_was_taken(self, stage: Stage) -> None:
         nodes = [value("a", 1), node("b"), node("c"), node("j")]
         edges = [("a", "b"), ("a", "c"), ("b", "j"), ("c", "j")]
@@ -32,9 +35,9 @@ class JoinScenarios:
         assert result.output == {"b": 1}
         assert stage.calls["echo"] == 2
 
-    @check("S5.2", "S12.8", "S12.9")
+    @check("S5.2", "S5.7", "S12.8", "S12.9")
     async def test_an_all_join_does_not_start_before_its_last_edge(self, stage: Stage) -> None:
-        """One branch is there, one was skipped, and one is still to come."""
+        """One branch is there, again and again, one was skipped, and one is still to come."""
         nodes = [value("a", 1), node("b"), node("s"), node("w", "wait"), node("j")]
         edges = [("a", "b"), ("a", "s", NEVER), ("a", "w"), ("b", "j"), ("s", "j"), ("w", "j")]
         stage.add(graph(nodes, *edges))
@@ -42,6 +45,8 @@ class JoinScenarios:
         await stage.submit("g")
         await stage.until_open("w")
         await stage.until_recorded("s")
+        for name in "bsab":
+            await stage.send(name)
         await stage.until_quiet()
         assert await stage.record("j") is None
         await stage.resume("w", 2)
@@ -69,6 +74,28 @@ class JoinScenarios:
         await stage.resume("k")
         assert (await stage.result()).output == {"a": 1}
         assert stage.calls["echo"] == 2
+
+    @check("S3.4", "S5.3", "S5.8")
+    async def test_an_any_join_keeps_its_winner_though_others_are_there_when_it_is_tried_again(
+        self, stage: Stage
+    ) -> None:
+        @stage.node("second_time")
+        async def second_time(input: Any, run: RunInfo) -> Any:
+            if run.attempt == 1:
+                await stage.until_recorded("w")
+                raise RuntimeError("once more")
+            return input
+
+        config = {**ANY, "maxRetries": 2, "retryDelay": 10}
+        nodes = [value("a", 1), node("w", "wait"), node("j", "second_time", config=config)]
+        stage.add(graph(nodes, ("a", "w"), ("w", "j"), ("a", "j")))
+        stage.worker()
+        stage.worker()
+        await stage.submit("g")
+        await stage.until_open("w")
+        await stage.resume("w", 2)
+        assert (await stage.result()).output == {"a": 1}
+        assert (await stage.until_recorded("j")).winner == 2
 
     @check("S5.3", "S12.9", "S12.16")
     async def test_an_any_join_passes_over_what_was_skipped(self, stage: Stage) -> None:

@@ -27,7 +27,7 @@ class LoopScenarios:
 
     # -- course
 
-    @check("S6.7", "S6.9", "S6.10", "S6.13", "S6.14", "S12.16")
+    @check("S6.7", "S6.9", "S6.10", "S6.13", "S6.14", "S12.16", "G7")
     async def test_a_loop_goes_on_while_its_condition_holds(self, stage: Stage) -> None:
         assert (await stage.run_both(loop(3))).output == {"n": 3}
         assert stage.calls["count"] == 3

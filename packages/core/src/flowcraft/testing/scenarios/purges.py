@@ -125,6 +125,32 @@ class PurgeScenarios:
         assert await stage.client.ports.store.context("run") == {}
         assert stage.calls["echo"] == 0
 
+    @check("S1.62", "S1.60", "S12.20")
+    @pytest.mark.parametrize("what", ["sleep", "wait", "retry", "missing"])
+    async def test_what_was_to_come_later_in_a_purged_run_is_nothing(
+        self, stage: Stage, what: str
+    ) -> None:
+        later = 5 * stage.lease_seconds
+        milliseconds = round(1000 * later)
+        late = {
+            "sleep": node("n", "sleep", duration=milliseconds),
+            "wait": node("n", "wait", config={"timeout": milliseconds}),
+            "retry": node("n", "fails", config={"maxRetries": 2, "retryDelay": milliseconds}),
+            "missing": node("n", "nowhere"),
+        }
+        stage.add(graph([node("a"), late[what]], ("a", "n")))
+        stage.worker()
+        await stage.submit("g", deadline_seconds=2 * later)
+        await stage.until_recorded("a")
+        await asyncio.sleep(stage.lease_seconds / 2)
+        await stage.handle().cancel()
+        assert await stage.client.runs.purge("run")
+        await asyncio.sleep(3 * later)
+        await stage.until_quiet()
+        assert await stage.timers() == []
+        if stage.can.keeps_dead_letters:
+            assert await stage.dead_letters() == []
+
     @check("S1.22", "S12.11")
     @pytest.mark.parametrize("payload", [{"n": 1}, "no mapping"], ids=["mapping", "text"])
     async def test_the_result_of_a_run_purged_while_it_is_read_is_no_empty_one(

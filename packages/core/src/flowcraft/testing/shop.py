@@ -1,4 +1,4 @@
-"""A stage whose nodes fail where a test says so, until it mends them."""
+"""A stage whose nodes fail where a check says so, until it mends them: for retries of runs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from typing import Any
 
 from flowcraft.nodes import Context, RunInfo
 from flowcraft.status import RunResult
-from packages.core.tests.adapter.stage import Stage
-from tests.simulation.case import BlueprintJson
+from flowcraft.testing.graphs import BlueprintJson, Node, node
+from flowcraft.testing.stage import Stage
+
+
+def work(name: str, **members: Any) -> Node:
+    """Write a node that passes its input on, or gives its param `value`.
+
+    Before that it sets the context keys of its param `writes`, and waits without end if it has
+    the param `hangs`, in its first run only.
+    """
+    return node(name, "work", **members)
 
 
 class Shop:
-    """Nodes of the key `work`, which pass their input on.
+    """Nodes of the key `work`.
 
     Args:
         stage: Where they run.
@@ -33,9 +42,10 @@ class Shop:
         self.ran.append(key)
         for name, value in params.get("writes", {}).items():
             await ctx.set(name, value)
-        await asyncio.sleep(params.get("seconds", 0.0))
         if key in self.broken:
             raise ValueError("broken")
+        if params.get("hangs") and run.run_id.startswith("run"):
+            await asyncio.get_running_loop().create_future()
         return params.get("value", input)
 
     async def fails(
@@ -44,12 +54,24 @@ class Shop:
         """Run the last blueprint to its failure, then mend everything."""
         self.stage.add(*blueprints)
         self.stage.worker()
-        self.broken = {broken}
+        self.broken = {*broken.split()}
         await self.stage.submit(blueprints[-1]["id"], payload)
         result = await self.stage.result()
         assert result.status == "failed"
         self.mend()
         return result
+
+    async def hangs(self, *blueprints: BlueprintJson, at: str, payload: Any = None) -> None:
+        """Run the last blueprint until an activation hangs, cancel it, and mend everything."""
+        self.stage.add(*blueprints)
+        self.stage.worker()
+        await self.stage.submit(blueprints[-1]["id"], payload)
+        await self.stage.until(lambda: self._has_run(at))
+        await self.stage.client.runs.cancel("run")
+        self.mend()
+
+    async def _has_run(self, key: str) -> bool:
+        return key in self.ran
 
     def mend(self) -> None:
         """Let everything succeed, and forget what ran."""

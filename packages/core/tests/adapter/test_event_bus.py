@@ -1,0 +1,108 @@
+"""The event bus of a worker: every event of its own, at once; what it raises harms nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from flowcraft.events import RunEvent
+from packages.core.tests.adapter.stage import Stage, virtually
+from tests.simulation.hand_written import graph, node
+
+Told = list[tuple[str, str, int]]
+
+
+def listen(stage: Stage) -> Told:
+    """Note what all workers that start from now on are told of."""
+    told: Told = []
+    stage.event_bus = lambda event: told.append((event.kind, event.node, event.attempt))
+    return told
+
+
+def add_failing(stage: Stage) -> None:
+    """A node that fails at its first attempt."""
+
+    @stage.node("fails_once")
+    async def fails_once(input: Any) -> Any:
+        if stage.calls["fails_once"] == 1:
+            raise ValueError("no")
+        return input
+
+
+@virtually
+async def test_the_bus_is_told_of_every_event_as_it_happens(stage: Stage) -> None:
+    """S1.61"""
+    add_failing(stage)
+    told = listen(stage)
+    nodes = [node("a", "echo"), node("b", "fails_once", config={"maxRetries": 2, "retryDelay": 1}),
+             node("c", "echo")]  # fmt: skip
+    edges = [
+        {"source": "a", "target": "b"},
+        {"source": "a", "target": "c", "condition": "false"},
+    ]
+    result = await stage.run({**graph(nodes), "edges": edges})
+    assert result.status == "completed"
+    await asyncio.sleep(100.0)
+    # Side by side, what follows from `a` may be told in any order.
+    assert sorted(told) == sorted([
+        ("started", "a", 1), ("finished", "a", 1), ("started", "b", 1), ("retried", "b", 1),
+        ("started", "b", 2), ("finished", "b", 2), ("skipped", "c", 1), ("ended", "", 1),
+    ])  # fmt: skip
+    assert told[0] == ("started", "a", 1)
+    assert told[-1] == ("ended", "", 1)
+
+
+@virtually
+async def test_the_bus_is_told_how_a_run_failed(stage: Stage) -> None:
+    """S1.61"""
+    events: list[RunEvent] = []
+    stage.event_bus = events.append
+    result = await stage.run(graph([node("a", "fails")]))
+    assert result.status == "failed"
+    await asyncio.sleep(100.0)
+    failed, end = events[-2:]
+    assert (failed.kind, failed.node, failed.error) == ("failed", "a", result.errors[0])
+    assert (end.kind, end.status, end.error) == ("ended", "failed", result.errors[0])
+    assert {event.run_id for event in events} == {"run"}
+
+
+@virtually
+async def test_a_bus_that_raises_is_logged_and_harms_no_run(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """S1.61"""
+
+    def broken(event: RunEvent) -> None:
+        raise LookupError(event.kind)
+
+    stage.event_bus = broken
+    with caplog.at_level(logging.ERROR):
+        result = await stage.run(graph([node("a", "echo"), node("b", "echo")], ("a", "b")), 7)
+    assert (result.status, result.output) == ("completed", 7)
+    assert {record.message for record in caplog.records} == {"the event bus failed"}
+
+
+@virtually
+async def test_two_workers_tell_the_end_of_a_run_once_each_at_most(stage: Stage) -> None:
+    """S1.61"""
+    told = listen(stage)
+    stage.node("slow")(_slow)
+    stage.add(graph([node("a", "echo"), *(node(n, "slow") for n in "bcdef")],
+                    *(("a", n) for n in "bcdef")))  # fmt: skip
+    stage.worker()
+    stage.worker()
+    await stage.submit("g", 1)
+    await asyncio.sleep(3.0)
+    await stage.client.runs.cancel("run")
+    for n in "bcdef":
+        stage.send(n)
+    await asyncio.sleep(200.0)
+    assert 1 <= sum(kind == "ended" for kind, *_ in told) <= 3
+
+
+async def _slow(input: Any) -> Any:
+    await asyncio.sleep(50.0)
+    return input

@@ -1,0 +1,265 @@
+"""What a purge leaves in a coordination store that cannot list its keys: nothing, in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+
+from flowcraft.adapter.contract_purge import REMAINING_SECONDS
+from flowcraft.adapter.contract_register import SYSTEM_RUN
+from flowcraft.errors import BackendUnavailableError
+from flowcraft.nodes import Context
+from packages.core.tests.adapter.stage import EPOCH, Stage, virtually
+from tests.simulation.case import BlueprintJson
+from tests.simulation.hand_written import batch, graph, node
+
+
+@pytest.fixture
+def stage() -> Stage:
+    stage = Stage("four_method")
+    stage.node("sim.node")(_value)
+    stage.node("sim.worker")(_value)
+    stage.node("fails")(_fail)
+    stage.node("writes")(_write)
+    return stage
+
+
+async def _value(input: Any, params: dict[str, Any]) -> Any:
+    return params.get("value", input)
+
+
+async def _plus(input: int) -> int:
+    return input + 1
+
+
+async def _fail(input: Any) -> None:
+    raise ValueError("no")
+
+
+async def _write(input: Any, ctx: Context) -> Any:
+    await ctx.set("written", 1)
+    return input
+
+
+async def _slow(input: Any) -> None:
+    await asyncio.sleep(1e6)
+
+
+def traces(stage: Stage) -> list[str]:
+    """Everything that still speaks of a run, but for what expires by itself."""
+    server, now = stage.server, EPOCH + asyncio.get_running_loop().time()
+    left = [
+        key
+        for key in server.keys
+        if server.expiries.get(key, float("inf")) > now
+        and "/blueprint/" not in key
+        and ":lease:" not in key
+    ]
+    contexts = {**server.contexts, SYSTEM_RUN: server.contexts.get(SYSTEM_RUN, {})}
+    return left + [f"{run} {key}" for run, items in contexts.items() for key in items]
+
+
+LOOP = {"condition": "input < 3", "maxIterations": 10}
+GRAPHS: dict[str, BlueprintJson] = {
+    "batch": batch(30, {"chunkSize": 7}),
+    "empty batch": batch(0, {}),
+    "joins and skips": {
+        **graph([node("a", "writes"), *(node(n, "echo") for n in "bcd"),
+                 node("j", "echo", config={"joinStrategy": "any"})]),
+        "edges": [
+            {"source": "a", "target": "b", "condition": "false"},
+            {"source": "a", "target": "c"},
+            {"source": "a", "target": "d", "transform": "7"},
+            *({"source": n, "target": "j"} for n in "bcd"),
+        ],
+    },
+    "attempts and fallback": graph(
+        [node("a", "fails", config={"maxRetries": 3, "retryDelay": 1, "fallback": "f"}),
+         node("f", "echo"), node("z", "echo")], ("a", "z"),
+    ),
+    "failure": graph([node("a", "fails"), node("b", "echo")], ("a", "b")),
+    "sleep": graph([node("a", "sleep", duration="5s"), node("b", "echo")], ("a", "b")),
+    "loop with a sink in its body": {
+        **graph([node("a", "value", value=0), node("c", "loop-controller", **LOOP),
+                 node("b", "plus"), node("s", "echo"), node("z", "echo")]),
+        "edges": [
+            {"source": "a", "target": "c"},
+            {"source": "c", "target": "b", "action": "continue"},
+            {"source": "b", "target": "c"},
+            {"source": "b", "target": "s"},
+            {"source": "c", "target": "z"},
+        ],
+    },
+    "subflow": graph([node("a", "subflow", blueprintId="below"), node("b", "echo")], ("a", "b")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@virtually
+async def test_every_key_of_a_purged_run_expires(stage: Stage, name: str) -> None:
+    """S12.64"""
+    stage.node("plus")(_plus)
+    stage.add(graph([node("x", "writes"), node("y", "echo")], ("x", "y"), name="below"))
+    stage.add(GRAPHS[name])
+    worker = stage.worker()
+    await stage.submit(GRAPHS[name]["id"], {"n": 1})
+    await stage.result()
+    await asyncio.sleep(100.0)
+    assert await stage.client.runs.purge("run") is True
+    await worker.stop()
+    await asyncio.sleep(3 * REMAINING_SECONDS)
+    assert traces(stage) == []
+
+
+@pytest.mark.parametrize("after_seconds", [1.0, 4.0, 30.0])
+@virtually
+async def test_every_key_of_a_run_that_was_cancelled_on_its_way_expires(
+    stage: Stage, after_seconds: float
+) -> None:
+    """S12.64"""
+    stage.node("slow")(_slow)
+    nodes = [node("a", "value", value=list(range(20))), node("s", "batch-scatter",
+             workerUsesKey="slow", gatherNodeId="g", chunkSize=3), node("g", "batch-gather"),
+             node("w", "wait"), node("f", "sleep", duration="9d")]  # fmt: skip
+    stage.add(graph(nodes, ("a", "s"), ("s", "g"), ("a", "w"), ("a", "f")))
+    worker = stage.worker()
+    await stage.create("g")
+    await stage.resume("w", "early")
+    await stage.client.runs.start("run")
+    await asyncio.sleep(after_seconds)
+    await stage.client.runs.cancel("run")
+    assert await stage.client.runs.purge("run") is True
+    await worker.stop()
+    await asyncio.sleep(3 * REMAINING_SECONDS)
+    assert traces(stage) == []
+    assert stage.dead_letters() == []
+
+
+@virtually
+async def test_a_run_that_takes_the_id_of_a_purged_one_begins_from_nothing(stage: Stage) -> None:
+    """S12.65"""
+    nodes = [node("a", "echo"), node("w", "wait"), node("z", "echo")]
+    stage.add(graph(nodes, ("a", "w"), ("w", "z")))
+    stage.worker()
+    for number in range(4):
+        await stage.submit("g", {f"key {number}": number})
+        await stage.until_open("w")
+        assert await stage.resume("w", number) == "woke"
+        result = await stage.result()
+        assert (result.output, result.context) == (number, {f"key {number}": number})
+        assert await stage.client.runs.purge("run") is True
+        await asyncio.sleep(REMAINING_SECONDS / 3)
+    await asyncio.sleep(3 * REMAINING_SECONDS)
+    assert [key for key in traces(stage) if "/" in key] == []
+
+
+@virtually
+async def test_a_purge_long_after_the_one_before_gives_the_next_run_another_place(
+    stage: Stage,
+) -> None:
+    """S12.65"""
+    stage.add(graph([node("a", "echo")]))
+    stage.worker()
+    for number in range(4):
+        # The second one is there when what counts the purges has expired.
+        await stage.submit("g", number)
+        assert (await stage.result()).output == number
+        await asyncio.sleep(3 * REMAINING_SECONDS * (number % 2))
+        assert await stage.client.runs.purge("run") is True
+
+
+@virtually
+async def test_a_worker_that_wakes_after_the_purge_records_nothing(stage: Stage) -> None:
+    """S12.64"""
+    stage.add(graph([node("a", "writes"), node("b", "echo")], ("a", "b")))
+    await stage.create("g", 1)
+    late = asyncio.Event()
+    stage.lease_seconds = 1e6
+    worker = stage.worker()
+    # Those before are of its loops; a run's first own one is the record.
+    calls: list[str] = []
+
+    async def before(name: str) -> None:
+        if stage.calls["writes"] and name == "set_if_not_exist":
+            calls.append(name)
+            if len(calls) == 1:
+                await late.wait()
+
+    worker.before = before
+    await stage.client.runs.start("run")
+    await stage.until(lambda: _holds(bool(calls)))
+    await stage.client.runs.cancel("run")
+    assert await stage.client.runs.purge("run") is True
+    late.set()
+    await asyncio.sleep(60.0)
+    await worker.stop()
+    await asyncio.sleep(3 * REMAINING_SECONDS)
+    assert traces(stage) == []
+
+
+async def _holds(is_so: bool) -> bool:
+    return is_so
+
+
+@virtually
+async def test_a_purge_that_was_cut_short_anywhere_is_finished_by_the_next(stage: Stage) -> None:
+    """S12.64"""
+    stage.add(graph([node("x", "writes")], name="below"))
+    stage.add(GRAPHS["subflow"])
+    cut, made = 0, 1
+    while cut < made:
+        cut += 1
+        worker = stage.worker()
+        await stage.submit("g", 1)
+        await stage.result()
+        await stage.until_quiet()
+        await worker.stop()
+        made = await _purge_cut_short(stage, cut)
+        await asyncio.sleep(2 * REMAINING_SECONDS)
+        await stage.client.runs.purge("run")
+        # Where nothing but notes was left, the retention finds them.
+        await stage.client.ports.store.expired(float("inf"), 10)
+        await asyncio.sleep(3 * REMAINING_SECONDS)
+        assert traces(stage) == [], f"cut short at call {cut} of {made}"
+    assert cut > 100
+
+
+async def _purge_cut_short(stage: Stage, cut: int) -> int:
+    """Purge, and fail from a call on; how many calls were made."""
+    client = stage.make_worker(f"purger {cut}")
+    calls = 0
+
+    async def before(name: str) -> None:
+        nonlocal calls
+        calls += 1
+        if calls >= cut:
+            raise BackendUnavailableError("cut short")
+
+    client.before = before
+    try:
+        await client.adapter.runs.purge("run")
+    except BackendUnavailableError:
+        return calls + 1
+    return calls
+
+
+@virtually
+async def test_runs_that_are_kept_keep_all_they_have(stage: Stage) -> None:
+    nodes = [node("a", "echo"), node("w", "wait"), node("s", "sleep", duration="4h")]
+    stage.add(graph([*nodes, node("z", "echo")], ("a", "w"), ("w", "s"), ("s", "z")))
+    stage.worker()
+    for run_id in ("run", "3", "kept"):
+        await stage.submit("g", run_id, run_id=run_id)
+        await stage.until_open("w", run_id=run_id)
+        await stage.resume("w", run_id, run_id=run_id)
+    await asyncio.sleep(60.0)
+    before = traces(stage)
+    await stage.client.runs.cancel("3")
+    await stage.client.runs.purge("3")
+    await asyncio.sleep(3 * REMAINING_SECONDS)
+    assert traces(stage) == [key for key in before if "3" not in re.split("[/: ]", key)]
+    for run_id in ("run", "kept"):
+        assert (await stage.result(run_id)).output == run_id
