@@ -14,6 +14,7 @@ from flowcraft.adapter.parts import RetryOptions
 from flowcraft.blueprint.model import Node
 from flowcraft.errors import NonRetryableError, RetryAfter
 from flowcraft.nodes import Context, RunInfo
+from flowcraft.testing import covers
 from packages.core.tests.adapter.stage import EPOCH, Stage, virtually
 from tests.simulation.hand_written import graph, node
 
@@ -34,6 +35,7 @@ def add_failing(stage: Stage, error: Any = RuntimeError, **options: Any) -> list
     return times
 
 
+@covers("S7.3", "S7.26")
 @virtually
 async def test_each_delay_doubles_and_chance_takes_at_most_half(stage: Stage) -> None:
     times = add_failing(stage)
@@ -271,11 +273,11 @@ async def test_a_worker_told_so_tries_again_under_the_same_message(
     assert [0.5 <= after - before <= 2.1 for before, after in pairwise(times)] == [True, True]
 
 
+@covers("S7.26")
 @virtually
 async def test_an_adapter_may_have_attempts_follow_each_other_more_slowly(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S7.26"""
 
     def options(adapter: BaseDistributedAdapter, asked_for: Node) -> RetryOptions:
         return {"delay_ms": 10 * asked_for.config.retry_delay_ms}

@@ -6,10 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from packages.core.tests.adapter.test_purge import traces
 
 from flowcraft.ports.store import End
 from packages.core.tests.adapter.stage import KINDS, Stage, virtually
-from packages.core.tests.adapter.test_purge import traces
 from tests.simulation.hand_written import graph, node
 
 KEPT = 1000.0
