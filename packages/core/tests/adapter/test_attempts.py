@@ -1,9 +1,7 @@
-"""Attempts: what uses one up, when the next one comes, and which errors are final."""
+"""What an adapter may decide about attempts: the rest every adapter is asked by the kit."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from itertools import pairwise
 from typing import Any
 
@@ -12,26 +10,45 @@ import pytest
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.adapter.parts import RetryOptions
 from flowcraft.blueprint.model import Node
+<<<<<<< HEAD
 from flowcraft.errors import NonRetryableError, RetryAfter
 from flowcraft.nodes import Context, RunInfo
 from flowcraft.testing import covers
 from packages.core.tests.adapter.stage import EPOCH, Stage, virtually
 from tests.simulation.hand_written import graph, node
+=======
+from flowcraft.testing import Stage, check
+from flowcraft.testing.scenarios.attempts import add_failing, failing
+>>>>>>> h-scena
 
 
-def config(**settings: Any) -> dict[str, Any]:
-    return {"config": settings}
+class TestHooksOfAttempts:
+    @check("S7.3")
+    async def test_a_worker_told_so_tries_again_under_the_same_message(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[str] = []
 
+        def in_process(adapter: BaseDistributedAdapter, asked_for: Node) -> bool:
+            asked.append(asked_for.id)
+            return True
 
-def add_failing(stage: Stage, error: Any = RuntimeError, **options: Any) -> list[float]:
-    """A node that always fails; the times at which its attempts began."""
-    times: list[float] = []
+        monkeypatch.setattr(BaseDistributedAdapter, "should_retry_in_process", in_process)
+        times = add_failing(stage)
+        result = await stage.run(failing(maxRetries=3, retryDelay=1000))
+        assert (result.status, result.errors[0].attempt) == ("failed", 3)
+        assert asked == ["f", "f"]
+        gaps = [after - before for before, after in pairwise(times.values())]
+        assert [0.5 <= gap <= 2.1 for gap in gaps] == [True, True]
 
-    @stage.node("fail", **options)
-    async def fail(input: Any) -> None:
-        times.append(asyncio.get_running_loop().time())
-        raise error("again")
+    @check("S7.26")
+    async def test_an_adapter_may_have_attempts_follow_each_other_more_slowly(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def options(adapter: BaseDistributedAdapter, asked_for: Node) -> RetryOptions:
+            return {"delay_ms": 10 * asked_for.config.retry_delay_ms}
 
+<<<<<<< HEAD
     return times
 
 
@@ -317,3 +334,12 @@ async def test_an_error_whose_text_cannot_be_stored_is_a_failure_like_any_other(
     assert (told.message, told.attempt) == (said, 2)
     assert told.cause == f"{type(error).__name__}: {said}"
     assert stage.calls["fail"] == 2
+=======
+        monkeypatch.setattr(BaseDistributedAdapter, "get_queue_retry_options", options)
+        times = add_failing(stage)
+        result = await stage.run(failing(maxRetries=3, retryDelay=10_000))
+        assert (result.status, result.errors[0].attempt) == ("failed", 3)
+        gaps: list[Any] = [after - before for before, after in pairwise(times.values())]
+        assert 50.0 <= gaps[0] <= 100.0 + stage.harness.slack_seconds
+        assert 100.0 <= gaps[1] <= 200.0 + stage.harness.slack_seconds
+>>>>>>> h-scena

@@ -8,6 +8,7 @@ import pytest
 
 from flowcraft.errors import ExpressionError, RegistrationError
 from flowcraft.expressions import Expressions
+from flowcraft.testing import covers
 from packages.core.tests.expressions.evaluating import (
     RESULT,
     failure,
