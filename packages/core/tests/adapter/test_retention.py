@@ -5,16 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from packages.core.tests.adapter.test_purge import traces
 
-<<<<<<< HEAD
-from flowcraft.ports.store import End
-from packages.core.tests.adapter.stage import KINDS, Stage, virtually
-from tests.simulation.hand_written import graph, node
-=======
 from flowcraft.testing import Stage, check
 from flowcraft.testing.graphs import graph, node
->>>>>>> h-scena
 
 KEPT = 1000.0
 
