@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from tests.planted.bug import Bug
-from tests.planted.bugs import ends, joins, nodes, queues, records
+from tests.planted.bugs import (
+    ends,
+    expressions,
+    joins,
+    loading,
+    nodes,
+    queues,
+    records,
+    registering,
+    workers,
+)
 
-MODULES = (ends, joins, nodes, queues, records)
+MODULES = (ends, expressions, joins, loading, nodes, queues, records, registering, workers)
 
 BUGS: dict[str, Bug] = {
     name: found
