@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.planted.bug import Bug
 from tests.planted.bugs import (
+<<<<<<< HEAD
     attempts,
     ends,
     joins,
@@ -21,6 +22,20 @@ from tests.planted.bugs import (
 MODULES = (
     attempts, ends, joins, loops, nodes, protocol, queues, records, subflows, sweeps, values, waits
 )  # fmt: skip
+=======
+    ends,
+    expressions,
+    joins,
+    loading,
+    nodes,
+    queues,
+    records,
+    registering,
+    workers,
+)
+
+MODULES = (ends, expressions, joins, loading, nodes, queues, records, registering, workers)
+>>>>>>> h-marks
 
 BUGS: dict[str, Bug] = {
     name: found

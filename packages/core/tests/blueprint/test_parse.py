@@ -185,12 +185,8 @@ def test_no_part_of_a_blueprint_can_be_set() -> None:
         {**one_node(), "edges": [{"source": "a", "target": "a"}], "metadata": {"x": 1}}
     )
     (node,), (edge,) = blueprint.nodes, blueprint.edges
-    for part, name in [
-        (blueprint, "nodes"),
-        (node, "uses"),
-        (node.config, "attempts"),
-        (edge, "target"),
-    ]:
+    parts = [(blueprint, "nodes"), (node, "uses"), (node.config, "attempts"), (edge, "target")]
+    for part, name in parts:
         with pytest.raises(AttributeError, match="immutable"):
             setattr(part, name, None)
 

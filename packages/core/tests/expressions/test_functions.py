@@ -36,7 +36,7 @@ class TestFunctions:
             expressions.compile(f"input.{name}()")
 
     @covers("S4.23")
-    def test_a_function_takes_its_arguments_by_position(self, expressions):
+    def test_a_function_takes_its_arguments_by_position(self):
         expressions = Expressions(functions={"less": lambda first, second: first - second})
         assert run(expressions.compile("less(5, 3)")) == 2
 
