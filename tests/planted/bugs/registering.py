@@ -17,7 +17,7 @@ a_second_input_is_the_first = bug(
     ),
     rejected_by=f"{NODES}/test_binding.py"
     "::test_a_second_input_is_refused_naming_function_and_parameter",
-)
+)  # fmt: skip
 
 keys_may_begin_with_main = bug(
     "a function typed in is known by a name that no other process has",
