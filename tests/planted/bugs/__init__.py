@@ -4,18 +4,42 @@ from __future__ import annotations
 
 from tests.planted.bug import Bug
 from tests.planted.bugs import (
+    attempts,
     ends,
     expressions,
     joins,
     loading,
+    loops,
     nodes,
+    protocol,
     queues,
     records,
     registering,
+    subflows,
+    sweeps,
+    values,
+    waits,
     workers,
 )
 
-MODULES = (ends, expressions, joins, loading, nodes, queues, records, registering, workers)
+MODULES = (
+    attempts,
+    ends,
+    expressions,
+    joins,
+    loading,
+    loops,
+    nodes,
+    protocol,
+    queues,
+    records,
+    registering,
+    subflows,
+    sweeps,
+    values,
+    waits,
+    workers,
+)
 
 BUGS: dict[str, Bug] = {
     name: found

@@ -73,6 +73,21 @@ class SweepScenarios:
         assert await stage.resume("w", 1) == "woke"
         assert (await stage.result()).output == 1
 
+    @check("S12.20", "S10.3")
+    async def test_a_child_that_sleeps_costs_the_sweeper_little(self, stage: Stage) -> None:
+        """A parent that is swept starts its child once more; what begins with a sleep goes on."""
+        pause = round(30_000 * stage.sweep_seconds)
+        child = graph([node("s", "sleep", duration=pause), node("z")], ("s", "z"), name="child")
+        stage.add(graph([node("f", "subflow", blueprintId="child")]), child)
+        stage.worker()
+        await stage.submit("g")
+        most = 0
+        for _ in range(28):
+            await asyncio.sleep(stage.sweep_seconds)
+            most = max(most, await stage.waiting_jobs())
+        assert most <= 4, "every sweep adds a message"
+        assert (await stage.result()).status == "completed"
+
     @check("S12.32", "S12.3")
     async def test_a_sweep_starts_no_second_worker_beside_one_that_lives(
         self, stage: Stage
@@ -109,7 +124,7 @@ class SweepScenarios:
                     # As long as it takes to say that it is at it.
                     await asyncio.sleep(stage.client.ports.queue.lease_seconds)
                     await worker.die()
-                return worker.name
+                return str(worker.name)
 
             return once
 
