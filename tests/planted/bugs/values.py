@@ -19,8 +19,8 @@ inputs_do_not_count = bug(
 
 one_taken_edge_gives_its_bare_value = bug(
     "a join of which one edge was taken gets the bare value of that edge",
-    (SHAPE, "if len(edges) == 1:", "if len(slots) == 1:\n        return next(iter(slots.values()))\n"
-     "    if len(edges) == 1:"),
+    (SHAPE, "if len(edges) == 1:", "if len(slots) == 1:\n        return next(iter(slots.values()))"
+     "\n    if len(edges) == 1:"),
     rejected_by="InputScenarios.test_several_edges_give_a_mapping_of_those_taken",
 )  # fmt: skip
 
