@@ -52,13 +52,12 @@ closing_leaves_what_computes = bug(
     rejected_by=f"{TESTS}/nodes/test_processes.py::test_closing_ends_what_still_computes",
 )  # fmt: skip
 
-a_dead_process_is_used_again = bug(
-    "the next attempt is given the process that died",
-    ("flowcraft.nodes.processes:_Child.is_usable",
-     "not self._is_ended and (self._process is None or self._process.poll() is None)",
-     "not self._is_ended"),
+a_dead_process_is_any_error = bug(
+    "an attempt whose process died does not say so by the type of its error",
+    ("flowcraft.nodes.processes:_Child._work", "NodeProcessError(self._why_it_died())",
+     "RuntimeError(self._why_it_died())"),
     rejected_by=f"{TESTS}/nodes/test_processes.py"
-    "::test_after_a_process_died_the_next_attempt_gets_another_one",
+    "::test_a_process_that_dies_fails_the_attempt_and_says_how",
 )  # fmt: skip
 
 a_blocked_loop_has_no_node = bug(
@@ -78,7 +77,7 @@ newer_records_are_read = bug(
 the_bus_gets_a_cursor = bug(
     "the event bus is told of the end with a cursor",
     ("flowcraft.adapter.event_bus:Telling.ended", ', cursor=""', ""),
-    rejected_by=f"{TESTS}/adapter/test_event_bus.py::test_the_bus_is_told_how_a_run_failed",
+    rejected_by=f"{TESTS}/adapter/test_event_bus.py::test_the_bus_is_told_how_a_run_failed[fused]",
 )
 
 newer_jobs_are_taken = bug(
