@@ -175,7 +175,11 @@ toy_lease_is_not_set = bug(
 
 toy_acks_first = bug(
     "a job is acknowledged before its handler returns",
-    (f"{TOY}._handle", "try:\n", 'await self.call("ack", lambda: self._remove(message))\n    try:\n'),
+    (
+        f"{TOY}._handle",
+        "try:\n",
+        'await self.call("ack", lambda: self._remove(message))\n    try:\n',
+    ),
     rejected_by="JobsContract.test_a_handler_that_raises_gets_the_job_again",
     on="four_method",
 )

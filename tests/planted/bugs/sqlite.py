@@ -74,7 +74,7 @@ sqlite_wide_set_is_not_counted = bug(
 
 sqlite_skips_count_as_taken = bug(
     "a skipped edge counts as taken",
-    (f"{TABLES}.insert_member", "taken = taken + ?\"\n", "taken = taken + 1 + 0 * ?\"\n"),
+    (f"{TABLES}.insert_member", 'taken = taken + ?"\n', 'taken = taken + 1 + 0 * ?"\n'),
     rejected_by="ArrivalsContract.test_of_edges_that_arrive_at_once_one_completes_the_join",
     on="sqlite",
 )

@@ -202,7 +202,6 @@ class DeliveryScenarios:
         result = await stage.result()
         assert (result.status, result.output) == ("completed", "done")
 
-
     @check("S12.3", "G1")
     async def test_a_message_is_not_delivered_again_while_its_worker_lives(
         self, stage: Stage
