@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.planted.bugs import BUGS
-from tests.planted.plant import node_id, try_bug
+from tests.planted.plant import Planter, node_id
 
 
-def test_there_are_forty_planted_bugs_at_least():
-    assert len(BUGS) >= 40
+@pytest.fixture(scope="module")
+def planter() -> Iterator[Planter]:
+    with Planter(list(BUGS.values())) as planter:
+        yield planter
+
+
+def test_there_are_a_hundred_and_fifty_planted_bugs_at_least() -> None:
+    assert len(BUGS) >= 150
 
 
 @pytest.mark.parametrize("name", BUGS)
-def test_the_check_that_is_there_for_it_rejects_a_bug(name: str) -> None:
+def test_the_check_that_is_there_for_it_rejects_a_bug(name: str, planter: Planter) -> None:
     bug = BUGS[name]
-    verdict = try_bug(bug)
+    verdict = planter.verdict(name)
     wanted = node_id(bug).partition("[")[0]
     assert verdict.other == []
     assert any(failed.partition("[")[0] == wanted for failed in verdict.failed), (

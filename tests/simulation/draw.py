@@ -99,7 +99,9 @@ def _draw_poison(setup: Setup, dice: random.Random) -> None:
     """Add a killer of workers, which alone may kill: other deaths would count for it too."""
     setup.plan = FaultPlan(error=0.01, duplicate=0.05, most=10)
     setup.max_deliveries = 5
-    setup.companions = (*setup.companions, beside.poison(dice))
+    setup.workers = min(setup.workers, 2)
+    innocent = beside.long_work(dice.randint(1, 4), seconds=dice.choice((6.0, 30.0)))
+    setup.companions = (*setup.companions, innocent, beside.poison(dice))
 
 
 def _draw_backlog(setup: Setup, dice: random.Random) -> None:

@@ -10,6 +10,7 @@ from flowcraft.adapter.base import NativePorts
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.clock import Clock
 from flowcraft.engine.cells import CHILD, DUE, FAILED, OPEN, RECORD, STARTED
+from flowcraft.format import format_of
 from flowcraft.local import steps
 from flowcraft.local.adapter import LocalAdapter
 from flowcraft.local.database import JobRow, LocalDatabase
@@ -37,6 +38,7 @@ class SimTables(MemoryTables):
         self.violations: list[str] = []
         self.redeliveries = 0
         self.opened = 0
+        self.watches_formats = False
         self.bodies: list[bytes] = []
 
     @property
@@ -58,6 +60,8 @@ class SimTables(MemoryTables):
         return rows
 
     def insert_cell(self, run_id: str, key: str, name: str, value: bytes) -> bool:
+        if name == RECORD and self.watches_formats:
+            self._watch_format(run_id, key, value)
         if name == RECORD and self.runs[run_id].header.is_over:
             self.violations.append(f"{run_id}: {key} was recorded after the end")
         if name == RECORD and self._is_left_behind(run_id):
@@ -66,6 +70,11 @@ class SimTables(MemoryTables):
             self.violations.append(f"{run_id}: {key} got {name!r} after its record")
         self.opened += name == OPEN
         return super().insert_cell(run_id, key, name, value)
+
+    def _watch_format(self, run_id: str, key: str, value: bytes) -> None:
+        """See that no older worker records what belongs to a run that a newer one made."""
+        if format_of(value) < self.runs[run_id].header.format:
+            self.violations.append(f"{run_id}: {key} was recorded by an older worker")
 
     def _is_left_behind(self, run_id: str) -> bool:
         """Whether the parent is gone, or ended and has told its children so."""

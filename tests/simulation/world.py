@@ -49,6 +49,7 @@ class World:
         self._loop = loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         self._backend = Backend(setup.mode, setup.seed, loop)
+        self._backend.tables.watches_formats = setup.is_upgraded
         self._fleet = Fleet(setup, self.rng, self.faults, self._backend, loop)
         gate = Gate("client", self.faults, lambda: None, loop)
         gate.has_faults = False

@@ -3,9 +3,39 @@
 from __future__ import annotations
 
 from tests.planted.bug import Bug
-from tests.planted.bugs import ends, joins, nodes, queues, records
+from tests.planted.bugs import (
+<<<<<<< HEAD
+    attempts,
+    ends,
+    joins,
+    loops,
+    nodes,
+    protocol,
+    queues,
+    records,
+    subflows,
+    sweeps,
+    values,
+    waits,
+)
 
-MODULES = (ends, joins, nodes, queues, records)
+MODULES = (
+    attempts, ends, joins, loops, nodes, protocol, queues, records, subflows, sweeps, values, waits
+)  # fmt: skip
+=======
+    ends,
+    expressions,
+    joins,
+    loading,
+    nodes,
+    queues,
+    records,
+    registering,
+    workers,
+)
+
+MODULES = (ends, expressions, joins, loading, nodes, queues, records, registering, workers)
+>>>>>>> h-marks
 
 BUGS: dict[str, Bug] = {
     name: found

@@ -10,19 +10,6 @@ OUTCOMES = "flowcraft.adapter.outcome:Outcomes"
 SUSPENSIONS = "flowcraft.adapter.suspensions:Suspensions"
 RESUMER = "flowcraft.adapter.signals:Resumer"
 
-one_attempt_more = bug(
-    "a node is tried once more than it may",
-    ("flowcraft.engine.attempts:may_retry", "attempt < config.attempts",
-     "attempt <= config.attempts"),
-    rejected_by="AttemptScenarios.test_a_node_is_tried_as_often_as_it_says",
-)  # fmt: skip
-
-next_attempt_at_once = bug(
-    "the next attempt does not wait for its time",
-    (f"{MOVER}._is_early", "if wait <= 0:", "if True:"),
-    rejected_by="AttemptScenarios.test_the_next_attempt_waits_for_its_time",
-)
-
 fallback_leaves_its_join_hanging = bug(
     "a fallback decides its own edges, and not those of the node that failed",
     ("flowcraft.engine.routing:owners", "failed = stood_for(plan, activation)", "failed = None"),
@@ -54,12 +41,6 @@ inner_loop_goes_on = bug(
      "scope = iteration_scope(scope, scope.count('/'))"),
     rejected_by="LoopScenarios.test_an_inner_loop_starts_anew_in_each_iteration_of_the_outer_one",
 )  # fmt: skip
-
-body_sinks_are_forgotten = bug(
-    "a run ends while a side branch of a loop's body is still at work",
-    (f"{CONSEQUENCES}:end_is_reached", "expected.issubset(members) and ", ""),
-    rejected_by="LoopScenarios.test_a_side_branch_of_a_body_delays_the_end",
-)
 
 items_all_at_once = bug(
     "all items of a batch start at once",
@@ -100,14 +81,6 @@ sleep_too_short = bug(
     rejected_by="SleepScenarios.test_a_sleep_ends_when_it_is_due_and_not_before",
 )
 
-parent_is_not_woken = bug(
-    "the end of a child wakes nobody",
-    ("flowcraft.adapter.runs:Runs.announce",
-     "await self._parts.ports.send(Outgoing(job_for(template, header.parent.activation)))",
-     "del template"),
-    rejected_by="SubflowScenarios.test_a_child_gets_the_input_and_gives_its_output",
-)  # fmt: skip
-
 resumed_twice = bug(
     "a second resume of an open wait is told that it woke it",
     (f"{RESUMER}._wake", 'return "woke" if won else "refused"', 'return "woke"'),
@@ -138,11 +111,4 @@ edges_without_action_are_second_choice = bug(
     ("flowcraft.engine.routing:route", "candidate = edge.action == action if named else "
      "edge.action is None", "candidate = edge.action in (action, None)"),
     rejected_by="EdgeScenarios.test_edges_without_an_action_are_no_second_choice",
-)  # fmt: skip
-
-sweeper_sends_everything = bug(
-    "a sweep starts what a live worker is at once more",
-    ("flowcraft.adapter.sweeper:Sweeper.reconcile",
-     "if key not in leases or leases[key].until <= now", "if True"),
-    rejected_by="SweepScenarios.test_a_node_that_is_under_way_is_not_started_by_a_sweep",
 )  # fmt: skip

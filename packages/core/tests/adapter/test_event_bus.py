@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flowcraft.events import RunEvent
+from flowcraft.testing import covers
 from packages.core.tests.adapter.stage import Stage, virtually
 from tests.simulation.hand_written import graph, node
 
@@ -32,9 +33,9 @@ def add_failing(stage: Stage) -> None:
         return input
 
 
+@covers("S1.61")
 @virtually
 async def test_the_bus_is_told_of_every_event_as_it_happens(stage: Stage) -> None:
-    """S1.61"""
     add_failing(stage)
     told = listen(stage)
     nodes = [node("a", "echo"), node("b", "fails_once", config={"maxRetries": 2, "retryDelay": 1}),
@@ -55,9 +56,9 @@ async def test_the_bus_is_told_of_every_event_as_it_happens(stage: Stage) -> Non
     assert told[-1] == ("ended", "", 1)
 
 
+@covers("S1.61")
 @virtually
 async def test_the_bus_is_told_how_a_run_failed(stage: Stage) -> None:
-    """S1.61"""
     events: list[RunEvent] = []
     stage.event_bus = events.append
     result = await stage.run(graph([node("a", "fails")]))
@@ -66,14 +67,14 @@ async def test_the_bus_is_told_how_a_run_failed(stage: Stage) -> None:
     failed, end = events[-2:]
     assert (failed.kind, failed.node, failed.error) == ("failed", "a", result.errors[0])
     assert (end.kind, end.status, end.error) == ("ended", "failed", result.errors[0])
-    assert {event.run_id for event in events} == {"run"}
+    assert {(event.run_id, event.cursor) for event in events} == {("run", "")}
 
 
+@covers("S1.61")
 @virtually
 async def test_a_bus_that_raises_is_logged_and_harms_no_run(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """S1.61"""
 
     def broken(event: RunEvent) -> None:
         raise LookupError(event.kind)
@@ -85,9 +86,9 @@ async def test_a_bus_that_raises_is_logged_and_harms_no_run(
     assert {record.message for record in caplog.records} == {"the event bus failed"}
 
 
+@covers("S1.61")
 @virtually
 async def test_two_workers_tell_the_end_of_a_run_once_each_at_most(stage: Stage) -> None:
-    """S1.61"""
     told = listen(stage)
     stage.node("slow")(_slow)
     stage.add(graph([node("a", "echo"), *(node(n, "slow") for n in "bcdef")],

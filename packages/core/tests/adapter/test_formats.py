@@ -17,6 +17,7 @@ from flowcraft.format import FORMAT
 from flowcraft.ports.contract import JobPayload, decode_job, encode_job
 from flowcraft.ports.store import Commit
 from flowcraft.status import RunHeader, decode_header, encode_header
+from flowcraft.testing import covers
 from packages.core.tests.adapter.stage import Stage, virtually
 from tests.simulation.hand_written import graph, node
 
@@ -29,9 +30,9 @@ def of_newer_client(stage: Stage) -> None:
     stage._client = stage.make_worker("client", format=NEWER).adapter
 
 
+@covers("S12.60")
 @virtually
 async def test_a_run_of_a_newer_format_waits_for_a_worker_that_can_read_it(stage: Stage) -> None:
-    """S12.60"""
     of_newer_client(stage)
     nodes = [node("a", "echo"), node("b", "echo"), node("j", "echo")]
     stage.add(graph(nodes, ("a", "b"), ("a", "j"), ("b", "j")))
@@ -53,9 +54,9 @@ async def _note(started: list[str], ids: Any) -> None:
     started.append(ids)
 
 
+@covers("S12.61")
 @virtually
 async def test_old_and_new_workers_together_finish_what_either_began(stage: Stage) -> None:
-    """S12.61"""
 
     @stage.node("slow")
     async def slow(input: Any) -> Any:
@@ -84,6 +85,7 @@ async def test_old_and_new_workers_together_finish_what_either_began(stage: Stag
     await new.stop()
 
 
+@covers("S12.60")
 @pytest.mark.parametrize(
     "record",
     [
@@ -95,7 +97,6 @@ async def test_old_and_new_workers_together_finish_what_either_began(stage: Stag
 async def test_a_job_that_comes_upon_a_newer_record_is_handed_back(
     stage: Stage, record: bytes
 ) -> None:
-    """S12.60"""
     stage.add(graph([node("a", "echo"), node("b", "echo")], ("a", "b")))
     await stage.create("g", 1)
     await stage.client.ports.commit(Commit("run", Cell("a", RECORD, record)))
@@ -110,9 +111,9 @@ async def test_a_job_that_comes_upon_a_newer_record_is_handed_back(
     assert not any(name.startswith(STARTED) for name in await stage.cells("a"))
 
 
+@covers("S12.61")
 @virtually
 async def test_a_newer_worker_goes_on_with_what_an_older_one_wrote(stage: Stage) -> None:
-    """S12.61"""
     nodes = [node("a", "echo"), node("w", "wait"), node("s", "sleep", duration="60s")]
     stage.add(graph([*nodes, node("z", "echo")], ("a", "w"), ("w", "s"), ("s", "z")))
     old = stage.worker()
@@ -127,9 +128,9 @@ async def test_a_newer_worker_goes_on_with_what_an_older_one_wrote(stage: Stage)
     assert (await stage.result(within=300.0)).output == 5
 
 
+@covers("S12.60")
 @virtually
 async def test_what_only_newer_fields_and_words_say_is_no_malformed_message(stage: Stage) -> None:
-    """S12.60"""
     stage.add(graph([node("a", "echo")]))
     await stage.create("g", 1)
     stage.send_raw(UNREADABLE)
@@ -139,9 +140,9 @@ async def test_what_only_newer_fields_and_words_say_is_no_malformed_message(stag
     assert stage.messages() == [UNREADABLE]
 
 
+@covers("S12.60")
 @virtually
 async def test_an_older_job_of_a_run_of_a_newer_format_is_handed_back(stage: Stage) -> None:
-    """S12.60"""
     of_newer_client(stage)
     stage.add(graph([node("a", "echo")]))
     await stage.create("g", 1)
@@ -152,9 +153,9 @@ async def test_an_older_job_of_a_run_of_a_newer_format_is_handed_back(stage: Sta
     assert (len(stage.messages()), stage.dead_letters()) == (1, [])
 
 
+@covers("S12.60")
 @virtually
 async def test_a_newer_job_that_somebody_else_received_must_come_back(stage: Stage) -> None:
-    """S12.60"""
     stage.add(graph([node("a", "echo")]))
     await stage.create("g", 1)
     with pytest.raises(NewerFormatError, match="job of run 'run'"):
@@ -171,9 +172,9 @@ async def test_a_foreign_message_is_a_dead_letter_whatever_its_format(memory: St
     assert len(memory.dead_letters()) == 2
 
 
+@covers("S12.62")
 @virtually
 async def test_a_client_says_that_it_must_be_upgraded(stage: Stage) -> None:
-    """S12.62"""
     of_newer_client(stage)
     stage.add(graph([node("w", "wait")]))
     await stage.submit("g")
@@ -196,9 +197,9 @@ async def test_a_client_says_that_it_must_be_upgraded(stage: Stage) -> None:
     assert await stage.header() == before
 
 
+@covers("S12.63")
 @virtually
 async def test_a_lost_message_of_a_newer_run_is_found_by_a_newer_worker(stage: Stage) -> None:
-    """S12.63"""
     of_newer_client(stage)
     stage.add(graph([node("a", "echo")]))
     stage.worker()
@@ -210,11 +211,11 @@ async def test_a_lost_message_of_a_newer_run_is_found_by_a_newer_worker(stage: S
     assert (await stage.result(within=1000.0)).output == 1
 
 
+@covers("S12.63")
 @virtually
 async def test_runs_of_a_newer_format_keep_no_older_one_from_being_swept(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S12.63"""
     monkeypatch.setattr("flowcraft.adapter.sweeper.RUNS_PER_SWEEP", 3)
     stage.add(graph([node("a", "echo")]))
     of_newer_client(stage)
@@ -228,9 +229,9 @@ async def test_runs_of_a_newer_format_keep_no_older_one_from_being_swept(
     assert (await stage.result("old", within=150.0)).output == 1
 
 
+@covers("S12.63")
 @virtually
 async def test_a_timer_that_a_newer_worker_set_is_left_to_newer_ones(stage: Stage) -> None:
-    """S12.63"""
     of_newer_client(stage)
     stage.add(graph([node("s", "sleep", duration="30s"), node("z", "echo")], ("s", "z")))
     new = stage.worker(format=NEWER)
@@ -249,9 +250,9 @@ async def _is_there(stage: Stage, key: str, name: str) -> bool:
     return name in await stage.cells(key)
 
 
+@covers("S12.63")
 @virtually
 async def test_an_older_worker_purges_no_run_of_a_newer_format(stage: Stage) -> None:
-    """S12.63"""
     stage.add(graph([node("a", "echo")]))
     old = stage.worker()
     await stage.submit("g", 1, run_id="old")
@@ -297,11 +298,11 @@ async def test_a_message_is_handed_back_for_longer_each_time_and_said_once_a_min
     await worker.stop()
 
 
+@covers("S12.60")
 @virtually
 async def test_an_end_whose_result_only_newer_workers_can_read_is_announced_by_one(
     stage: Stage,
 ) -> None:
-    """S12.60"""
 
     @stage.node("late")
     async def late(input: Any) -> Any:

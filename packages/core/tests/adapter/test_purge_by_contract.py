@@ -12,6 +12,7 @@ from flowcraft.adapter.contract_purge import REMAINING_SECONDS
 from flowcraft.adapter.contract_register import SYSTEM_RUN
 from flowcraft.errors import BackendUnavailableError
 from flowcraft.nodes import Context
+from flowcraft.testing import covers
 from packages.core.tests.adapter.stage import EPOCH, Stage, virtually
 from tests.simulation.case import BlueprintJson
 from tests.simulation.hand_written import batch, graph, node
@@ -97,10 +98,10 @@ GRAPHS: dict[str, BlueprintJson] = {
 }  # fmt: skip
 
 
+@covers("S12.64")
 @pytest.mark.parametrize("name", GRAPHS)
 @virtually
 async def test_every_key_of_a_purged_run_expires(stage: Stage, name: str) -> None:
-    """S12.64"""
     stage.node("plus")(_plus)
     stage.add(graph([node("x", "writes"), node("y", "echo")], ("x", "y"), name="below"))
     stage.add(GRAPHS[name])
@@ -114,12 +115,12 @@ async def test_every_key_of_a_purged_run_expires(stage: Stage, name: str) -> Non
     assert traces(stage) == []
 
 
+@covers("S12.64")
 @pytest.mark.parametrize("after_seconds", [1.0, 4.0, 30.0])
 @virtually
 async def test_every_key_of_a_run_that_was_cancelled_on_its_way_expires(
     stage: Stage, after_seconds: float
 ) -> None:
-    """S12.64"""
     stage.node("slow")(_slow)
     nodes = [node("a", "value", value=list(range(20))), node("s", "batch-scatter",
              workerUsesKey="slow", gatherNodeId="g", chunkSize=3), node("g", "batch-gather"),
@@ -138,9 +139,9 @@ async def test_every_key_of_a_run_that_was_cancelled_on_its_way_expires(
     assert stage.dead_letters() == []
 
 
+@covers("S12.65")
 @virtually
 async def test_a_run_that_takes_the_id_of_a_purged_one_begins_from_nothing(stage: Stage) -> None:
-    """S12.65"""
     nodes = [node("a", "echo"), node("w", "wait"), node("z", "echo")]
     stage.add(graph(nodes, ("a", "w"), ("w", "z")))
     stage.worker()
@@ -156,11 +157,11 @@ async def test_a_run_that_takes_the_id_of_a_purged_one_begins_from_nothing(stage
     assert [key for key in traces(stage) if "/" in key] == []
 
 
+@covers("S12.65")
 @virtually
 async def test_a_purge_long_after_the_one_before_gives_the_next_run_another_place(
     stage: Stage,
 ) -> None:
-    """S12.65"""
     stage.add(graph([node("a", "echo")]))
     stage.worker()
     for number in range(4):
@@ -171,9 +172,9 @@ async def test_a_purge_long_after_the_one_before_gives_the_next_run_another_plac
         assert await stage.client.runs.purge("run") is True
 
 
+@covers("S12.64")
 @virtually
 async def test_a_worker_that_wakes_after_the_purge_records_nothing(stage: Stage) -> None:
-    """S12.64"""
     stage.add(graph([node("a", "writes"), node("b", "echo")], ("a", "b")))
     await stage.create("g", 1)
     late = asyncio.Event()
@@ -204,9 +205,9 @@ async def _holds(is_so: bool) -> bool:
     return is_so
 
 
+@covers("S12.64")
 @virtually
 async def test_a_purge_that_was_cut_short_anywhere_is_finished_by_the_next(stage: Stage) -> None:
-    """S12.64"""
     stage.add(graph([node("x", "writes")], name="below"))
     stage.add(GRAPHS["subflow"])
     cut, made = 0, 1

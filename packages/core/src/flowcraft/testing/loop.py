@@ -18,10 +18,12 @@ T = TypeVar("T")
 
 LONGEST_ANSWER_SECONDS = 60.0
 """How long a real answer may take, in real time: reached only when something is broken."""
+MOST_TURNS = 20_000_000
+"""How often the loop may turn while time stands still; a batch of 100,000 items takes a tenth."""
 
 
 class DeadlockError(RuntimeError):
-    """Nothing is ready, and nothing will ever be."""
+    """Nothing is ready, and nothing will ever be; or the same is done again and again."""
 
 
 class _PatientSelector(selectors.BaseSelector):
@@ -30,10 +32,15 @@ class _PatientSelector(selectors.BaseSelector):
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
         self._files = selectors.DefaultSelector()
+        self._turns = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         loop = self._loop
         if timeout is not None and timeout <= 0:
+            self._turns += 1
+            if self._turns > loop.most_turns:
+                self._turns = 0
+                raise DeadlockError("somebody is busy for ever, and no time passes")
             return self._files.select(0) if loop.answers_due else []
         found = self._files.select(0)
         if found:
@@ -46,6 +53,7 @@ class _PatientSelector(selectors.BaseSelector):
         if timeout is None:
             raise DeadlockError("nothing is ready, and no timer is set")
         loop.now += timeout
+        self._turns = 0
         return []
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -70,7 +78,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     Attributes:
         now: The time, in seconds since the loop was made.
         answers_due: How many calls and threads are waited for in real time.
+        most_turns: How often it may turn while time stands still.
     """
+
+    most_turns = MOST_TURNS
 
     def __init__(self) -> None:
         self.now = 0.0

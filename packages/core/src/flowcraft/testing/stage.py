@@ -73,6 +73,7 @@ class Stage:
         self.handled = 0
         self.expressions = Expressions()
         self._made: list[Worker] = []
+        self._made_so_far = 0
         self._nodes: dict[str, tuple[Make, NodeOptions]] = {}
         self._programs: dict[str, Program] = {}
         self._client: Worker | None = None
@@ -178,10 +179,11 @@ class Stage:
             settings: Fields of its `RuntimeOptions`.
         """
         registry = NodeRegistry()
+        self._made_so_far += 1  # one that takes the place of another has ids of its own
         options = RuntimeOptions(
             registry=registry,
             expressions=self.expressions,
-            clock=LoopClock(name, skew_seconds=skew_seconds),
+            clock=LoopClock(f"{name}.{self._made_so_far}", skew_seconds=skew_seconds),
             worker_name=name,
             **{
                 "sweep_interval_seconds": self.sweep_seconds,

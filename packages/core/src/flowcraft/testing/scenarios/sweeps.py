@@ -125,7 +125,7 @@ class SweepScenarios:
                     # As long as it takes to say that it is at it.
                     await asyncio.sleep(stage.client.ports.queue.lease_seconds)
                     await worker.die()
-                return worker.name
+                return str(worker.name)
 
             return once
 
