@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.planted.bug import Bug
 from tests.planted.bugs import (
     attempts,
+    contract,
     ends,
     expressions,
     joins,
@@ -15,6 +16,7 @@ from tests.planted.bugs import (
     queues,
     records,
     registering,
+    sqlite,
     subflows,
     sweeps,
     values,
@@ -24,6 +26,7 @@ from tests.planted.bugs import (
 
 MODULES = (
     attempts,
+    contract,
     ends,
     expressions,
     joins,
@@ -34,6 +37,7 @@ MODULES = (
     queues,
     records,
     registering,
+    sqlite,
     subflows,
     sweeps,
     values,
