@@ -148,13 +148,6 @@ fallback_is_forgotten = bug(
     rejected_by="FallbackScenarios.test_a_fallback_stands_in_for_the_node_that_failed",
 )
 
-shared_fallback_runs_once = bug(
-    "a shared fallback runs for the first of its nodes, whichever failed",
-    ("flowcraft.engine.names:stand_in", "stand_in_scope(failed.scope, failed.node)",
-     "stand_in_scope(failed.scope, plan.nodes[fallback].serves[0])"),
-    rejected_by="FallbackScenarios.test_a_shared_fallback_runs_once_for_each_that_failed",
-)  # fmt: skip
-
 chain_of_fallbacks_ends_early = bug(
     "the last of a chain of fallbacks stands in for the one before it only",
     ("flowcraft.engine.routing:owners", "while failed is not None:", "if failed is not None:"),

@@ -25,7 +25,7 @@ contract_patch_is_noted_before_it_is_made = bug(
     "the context writes of a record are noted as made before they are",
     (f"{CELLS}._finish_patch", "operations = [\n",
      'await self._keys.set_if_not_exist(mark, "1", None)\n    operations = [\n'),
-    rejected_by="CrashAtEveryStep.test_a_death_at_any_call_changes_no_outcome[fan]",
+    rejected_by="RunStoreContract.test_a_commit_is_there_whole_or_not_at_all",
     on="four_method",
 )  # fmt: skip
 

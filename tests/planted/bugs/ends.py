@@ -62,7 +62,8 @@ purged_run_comes_back = bug(
     "what arrives late makes a purged run anew",
     (f"{STEPS}:propagate", "if db.get_run(wanted.run_id) is None:\n        return None",
      "if db.get_run(wanted.run_id) is None:\n        from flowcraft.status import RunHeader\n"
-     "        db.insert_run(RunHeader(wanted.run_id, '', ''), 0.0)"),
+     "        db.insert_run(RunHeader(run_id=wanted.run_id, blueprint_id='', "
+     "blueprint_hash=''), 0.0)"),
     rejected_by="ArrivalsContract.test_nothing_arrives_in_a_run_that_is_gone",
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ ack_before_sending = bug(
     "a message is acknowledged before the jobs that follow from it are on the queue",
     (f"{PORTS}._compose", "await self.send_all(sends)", "pass"),
     (f"{PORTS}._compose", "sinks = max(", "await self.send_all(sends)\n    sinks = max("),
-    rejected_by=f"{DEATHS}_where_each_node_has_a_message[branches]",
+    rejected_by=f"{DEATHS}_where_each_node_has_a_message[fan]",
     on="split",
 )
 
@@ -27,7 +27,7 @@ edges_before_the_record = bug(
      "committed: CommitResult | None = None\n"
      "    early = Propagation(wanted.run_id, wanted.cells, wanted.arrivals)\n"
      "    await self.propagate(early)"),
-    rejected_by="LateWorkers.test_a_worker_that_wakes_after_its_lease_changes_no_outcome[branches]",
+    rejected_by="TransitionContract.test_a_step_whose_record_was_beaten_moves_nothing",
     on="split",
 )  # fmt: skip
 
@@ -49,8 +49,9 @@ duplicate_takes_the_message_along = bug(
     "a duplicate that was beaten acknowledges the message that the other one still needs",
     ("flowcraft.adapter.mover:_beaten_by", 'Moved("ack" if is_covered else "keep")',
      'Moved("ack")'),
-    rejected_by="LateWorkers.test_a_worker_that_wakes_after_its_lease_changes_no_outcome[branches]",
-    on="split",
+    rejected_by="DeliveryScenarios.test_a_duplicate_that_was_beaten_leaves_the_message_to_who_needs_"
+    "it",
+    on="four_method",
 )  # fmt: skip
 
 own_commit_is_not_known = bug(
@@ -75,7 +76,7 @@ acked_before_the_news = bug(
 value_in_hand_is_lost = bug(
     "a worker that cannot go on does not write down the input that it holds",
     ("flowcraft.adapter.parts:Parts.write_down", "if move.value_in_hand is None:", "if True:"),
-    rejected_by=f"{DEATHS}[waits]",
+    rejected_by=f"{DEATHS}[sleep]",
 )
 
 heartbeat_sees_no_end = bug(
@@ -166,5 +167,5 @@ unreachable_store_fails_the_node = bug(
     "a node fails because its worker cannot reach the store",
     ("flowcraft.adapter.functions:Functions._guarded", "except BackendError:\n        raise  # not "
      "the node's failure: the job is handed back\n    ", ""),
-    rejected_by="AmbiguousAnswers.test_an_error_at_any_call_changes_no_outcome[fan]",
+    rejected_by="DeliveryScenarios.test_no_node_fails_because_the_store_cannot_be_reached",
 )  # fmt: skip

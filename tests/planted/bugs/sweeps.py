@@ -102,7 +102,7 @@ everything_that_ended_expires = bug(
 purge_leaves_the_child_list = bug(
     "purging a run leaves the list of its children",
     (f"{TABLES}.delete_run", "self._children.pop(run_id, None)", "pass"),
-    rejected_by="SubflowScenarios.test_purging_a_tree_leaves_nothing_of_it",
+    rejected_by="RunRegistryContract.test_a_purge_leaves_nothing_to_be_found",
 )
 
 child_is_purged_alone = bug(

@@ -203,6 +203,35 @@ class RunStoreContract:
 
         await each_death(stage, write, look)
 
+    @check("S1.29", "S12.7", "G1")
+    async def test_a_fatal_failure_is_there_whole_or_not_at_all(self, stage: Stage) -> None:
+        """Whoever finds the end finds the record of what failed."""
+        error = ErrorInfo(node="n", message="no")
+
+        async def write(adapter: BaseDistributedAdapter, run_id: str) -> None:
+            await create(stage, run_id)
+            fatal = record(value=b'"failed"', run_id=run_id, ends=("failed", error))
+            assert (await commit(adapter.ports.store, fatal)).is_won
+
+        async def look(run_id: str) -> None:
+            loaded = await load(stage, run_id=run_id)
+            assert loaded.header is not None
+            assert loaded.cells == ({RECORD: b'"failed"'} if loaded.header.is_over else {})
+
+        await each_death(stage, write, look)
+
+    @check("S2.14", "G5")
+    async def test_a_record_that_is_found_again_writes_its_context_no_more(
+        self, stage: Stage
+    ) -> None:
+        store = await create(stage)
+        await commit(store, record("early", context={"k": b"1"}))
+        await commit(store, record("late", context={"k": b"2"}))
+        again = await commit(store, record("early", context={"k": b"1"}))
+        assert not again.is_won
+        for key in ("early", "late", "early"):
+            assert (await load(stage, key)).context == {"k": b"2"}
+
     @check("S1.27", "S12.10", "G4")
     async def test_a_commit_that_wakes_after_the_end_changes_nothing(self, stage: Stage) -> None:
         """At whichever of its requests it paused, for an adapter that declares it."""

@@ -155,9 +155,9 @@ class TimersContract:
 
         async def promote(adapter: BaseDistributedAdapter, run_id: str) -> None:
             await stage.create("g", run_id, run_id=run_id)
+            await asyncio.sleep(stage.lease_seconds)  # past the turn of whoever came before
             due = timer(run_id, now(stage), run_id=run_id)
             await stage.client.ports.store.set_timers([due])
-            await asyncio.sleep(stage.lease_seconds)  # past the turn of whoever died before
             await adapter._sweeper.promote_timers()
 
         async def all_sent() -> bool:

@@ -179,6 +179,28 @@ class TransitionContract:
             await queue.ack(deliveries)
         return found
 
+    @check("S12.5", "S12.7", "G2")
+    async def test_a_step_whose_record_was_beaten_moves_nothing(self, stage: Stage) -> None:
+        """In one step or in several: an edge that another outcome takes never arrives."""
+        await create(stage)
+        ports = stage.client.ports
+        first = Transition("run", job(""), record("n", b'"1"'), arrivals=(arrive("j", "a"),))
+        assert await ports.transition(first)
+        beaten = Transition(
+            "run",
+            job(""),
+            record("n", b'"2"'),
+            cells=(Cell("c", LAST, b"1"),),
+            arrivals=(arrive("k", "a"), arrive("l", "a", need=1)),
+        )
+        committed = (await ports.transition(beaten)).commit
+        assert committed is not None
+        assert (committed.is_won, committed.existing) == (False, b'"1"')
+        assert (await load(stage, "j")).arrived == {"a": True}
+        for key in "kl":
+            assert (await load(stage, key)).arrived == {}
+        assert (await load(stage, "c")).cells == {}
+
     @check("S12.13", "G6")
     async def test_a_message_goes_with_the_step_when_nothing_is_left_to_do(
         self, stage: Stage

@@ -6,12 +6,13 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-from flowcraft.nodes import RunInfo
+from flowcraft.errors import BackendUnavailableError
+from flowcraft.nodes import Context, RunInfo
 from flowcraft.testing.checks import check
 from flowcraft.testing.contracts.making import is_native, needs
 from flowcraft.testing.graphs import graph, node
 from flowcraft.testing.stage import FAR_SECONDS, Stage
-from flowcraft.testing.wire import never
+from flowcraft.testing.wire import Call, never
 from flowcraft.testing.worker import Worker
 
 LIMIT = 3
@@ -282,6 +283,69 @@ class DeliveryScenarios:
             return stage.calls["long"] == 2
 
         await stage.until(is_taken, within=stage.lease_seconds / 2)
+
+    @check("S12.5", "S12.13", "G6")
+    async def test_a_duplicate_that_was_beaten_leaves_the_message_to_who_needs_it(
+        self, stage: Stage
+    ) -> None:
+        """One worker stands still before it records; another records, and dies of it."""
+        stage.settings["sweep_interval_seconds"] = FAR_SECONDS
+        go_on = asyncio.Event()
+
+        def make(worker: Worker) -> Any:
+            async def stand_still(call: Call) -> None:
+                await go_on.wait()
+
+            async def die_when_recorded(call: Call) -> None:
+                if await stage.record("a") is not None:
+                    await worker.die()
+
+            async def execute(input: Any) -> Any:
+                if worker is late:
+                    worker.wire.before = stand_still
+                else:
+                    worker.wire.after = die_when_recorded
+                return input
+
+            return execute
+
+        stage.node_of_worker("execute")(make)
+        stage.add(graph([node("a", "execute"), node("b")], ("a", "b")))
+        late = stage.make_worker("late")
+        late.adapter.start()
+        await stage.submit("g", 3)
+        await stage.until_called("execute")
+        await stage.redeliver()
+        second = stage.worker()
+        await stage.until_recorded("a")
+        second.abandon()
+        go_on.set()
+        await asyncio.sleep(stage.harness.slack_seconds)
+        late.abandon()
+        stage.worker()
+        await stage.redeliver()
+        assert (await stage.result()).output == 3
+
+    @check("S12.15", "S7.13")
+    async def test_no_node_fails_because_the_store_cannot_be_reached(self, stage: Stage) -> None:
+        async def refuse(call: Call) -> None:
+            raise BackendUnavailableError(f"{call.name}: it is away")
+
+        def make(worker: Worker) -> Any:
+            async def read(ctx: Context) -> Any:
+                if stage.calls["read"] == 1:
+                    worker.wire.before = refuse
+                try:
+                    return await ctx.get("k")
+                finally:
+                    worker.wire.before = None
+
+            return read
+
+        stage.node_of_worker("read")(make)
+        result = await stage.run(graph([node("a", "read")]), {"k": 5})
+        assert (result.status, result.output) == ("completed", 5)
+        assert stage.calls["read"] == 2
 
 
 def add_long(stage: Stage, seconds: float) -> None:
