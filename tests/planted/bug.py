@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-PATCHED = ("flowcraft", "flowcraft_", "tests.four_method")
-"""Modules in which a patched function is replaced, under whatever name they know it."""
+PATCHED = ("flowcraft", "packages.", "tests.")
+"""Modules in which a patched function is replaced, under whatever name they know it; tests too."""
 
 
 @dataclass(frozen=True)

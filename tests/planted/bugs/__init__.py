@@ -4,38 +4,46 @@ from __future__ import annotations
 
 from tests.planted.bug import Bug
 from tests.planted.bugs import (
-<<<<<<< HEAD
     attempts,
+    contract,
     ends,
+    expressions,
     joins,
+    loading,
     loops,
     nodes,
     protocol,
     queues,
     records,
+    registering,
+    sqlite,
     subflows,
     sweeps,
     values,
     waits,
+    workers,
 )
 
 MODULES = (
-    attempts, ends, joins, loops, nodes, protocol, queues, records, subflows, sweeps, values, waits
-)  # fmt: skip
-=======
+    attempts,
+    contract,
     ends,
     expressions,
     joins,
     loading,
+    loops,
     nodes,
+    protocol,
     queues,
     records,
     registering,
+    sqlite,
+    subflows,
+    sweeps,
+    values,
+    waits,
     workers,
 )
-
-MODULES = (ends, expressions, joins, loading, nodes, queues, records, registering, workers)
->>>>>>> h-marks
 
 BUGS: dict[str, Bug] = {
     name: found

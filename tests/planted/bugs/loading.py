@@ -1,4 +1,4 @@
-"""Blueprints that are loaded although they make no sense, or come out otherwise than they went in."""
+"""Blueprints that are loaded though they make no sense, or come out otherwise than they went in."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ ack_before_sending = bug(
     "a message is acknowledged before the jobs that follow from it are on the queue",
     (f"{PORTS}._compose", "await self.send_all(sends)", "pass"),
     (f"{PORTS}._compose", "sinks = max(", "await self.send_all(sends)\n    sinks = max("),
-    rejected_by=f"{DEATHS}[branches]",
+    rejected_by=f"{DEATHS}_where_each_node_has_a_message[branches]",
     on="split",
 )
 
@@ -41,7 +41,7 @@ repeated_message_is_not_followed = bug(
 repetition_stops_at_a_record = bug(
     "who follows a record again stops at the first one that stands behind it",
     (f"{WALKER}._walk", "if through(record):", "if False:"),
-    rejected_by=f"{DEATHS}[skips]",
+    rejected_by=f"{DEATHS}[loop]",
     on="split",
 )
 
@@ -69,14 +69,13 @@ acked_with_work_in_hand = bug(
 acked_before_the_news = bug(
     "the step that ends a run acknowledges the message before the end was announced",
     (f"{STEPS}:_over", " and header.is_announced", ""),
-    rejected_by="EndScenarios.test_an_end_that_its_worker_did_not_live_to_announce_is_announced_by_"
-    "another",
+    rejected_by=f"{DEATHS}[subflows]",
 )
 
 value_in_hand_is_lost = bug(
     "a worker that cannot go on does not write down the input that it holds",
     ("flowcraft.adapter.parts:Parts.write_down", "if move.value_in_hand is None:", "if True:"),
-    rejected_by="WaitScenarios.test_a_kept_resume_survives_the_worker",
+    rejected_by=f"{DEATHS}[waits]",
 )
 
 heartbeat_sees_no_end = bug(
@@ -154,7 +153,7 @@ delayed_run_starts_with_any_job = bug(
 drained_worker_keeps_its_messages = bug(
     "a worker that drains keeps the messages that it could not finish",
     (f"{WORKER}._handle", "if self._is_stopping:", "if False:"),
-    rejected_by="DeliveryScenarios.test_a_job_handed_back_by_a_drained_worker_counts_no_delivery",
+    rejected_by="DeliveryScenarios.test_what_a_drained_worker_could_not_finish_is_taken_at_once",
 )
 
 drained_worker_takes_more = bug(
@@ -167,5 +166,5 @@ unreachable_store_fails_the_node = bug(
     "a node fails because its worker cannot reach the store",
     ("flowcraft.adapter.functions:Functions._guarded", "except BackendError:\n        raise  # not "
      "the node's failure: the job is handed back\n    ", ""),
-    rejected_by="AmbiguousAnswers.test_an_error_at_any_call_changes_no_outcome[context]",
+    rejected_by="AmbiguousAnswers.test_an_error_at_any_call_changes_no_outcome[fan]",
 )  # fmt: skip

@@ -17,7 +17,7 @@ a_second_input_is_the_first = bug(
     ),
     rejected_by=f"{NODES}/test_binding.py"
     "::test_a_second_input_is_refused_naming_function_and_parameter",
-)
+)  # fmt: skip
 
 keys_may_begin_with_main = bug(
     "a function typed in is known by a name that no other process has",
@@ -37,3 +37,18 @@ the_first_of_two_functions_stays = bug(
     (f"{REGISTRY}:NodeRegistry._again", "if known.source != source:", "if False:"),
     rejected_by=f"{NODES}/test_registry.py::test_two_functions_under_one_key_are_refused",
 )
+
+names_of_parameters_do_not_tell = bug(
+    "the run is known by its type and not by its name",
+    ("flowcraft.nodes.binding:_bind_one", 'if parameter.name in ("ctx", "run"):',
+     'if parameter.name == "ctx":'),
+    rejected_by=f"{NODES}/test_binding.py::test_parameters_without_annotations_are_known_by_name",
+)  # fmt: skip
+
+context_variables_stay = bug(
+    "the next node sees the context variables that a node has set",
+    ("flowcraft.nodes.variables:with_own_variables", "run = copy_context().run",
+     "run = lambda function, *args, **kwargs: function(*args, **kwargs)"),
+    rejected_by=f"{NODES}/test_variables.py"
+    "::test_code_keeps_what_it_set_while_it_waits_and_gives_it_to_its_tasks",
+)  # fmt: skip

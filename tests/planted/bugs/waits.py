@@ -30,7 +30,7 @@ keeper_does_not_look_again = bug(
     "who keeps a resume does not look whether the wait opened meanwhile",
     (f"{RESUMER}._keep", '[a for a in await self.open_waits(run) if node_id in ("", a.node)]',
      "[]"),
-    rejected_by="WaitScenarios.test_a_resume_that_races_with_its_wait_is_never_lost",
+    rejected_by="WaitScenarios.test_a_wait_that_opens_while_its_resume_comes_is_woken",
 )  # fmt: skip
 
 waiter_looks_before_it_opens = bug(
@@ -39,13 +39,13 @@ waiter_looks_before_it_opens = bug(
      "    signal = await take_signal(self._parts, move)",
      "signal = await take_signal(self._parts, move)\n"
      "    opened_at = await open_wait(self._parts, move)"),
-    rejected_by="WaitScenarios.test_a_resume_that_races_with_its_wait_is_never_lost",
+    rejected_by="WaitScenarios.test_a_resume_that_comes_while_its_wait_opens_is_not_lost",
 )  # fmt: skip
 
 woken_scope_keeps_resumes = bug(
     "a resume for a node that was woken in another scope is kept for the next one",
     (f"{RESUMER}.resume", "if not any(wait.is_woken for wait in listed):", "if True:"),
-    rejected_by="ScopedWaitScenarios.test_a_double_click_approves_one_iteration",
+    rejected_by="ScopedWaitScenarios.test_a_click_between_two_iterations_is_refused",
 )
 
 one_of_several_waits_is_woken = bug(
@@ -124,7 +124,7 @@ item_to_come_is_refused = bug(
 signalled_wait_counts_as_waiting = bug(
     "a run whose only wait was resumed is said to wait",
     ("flowcraft.client.standing:unrecorded", " and not _is_signalled(move.key, loaded)", ""),
-    rejected_by="StatusScenarios.test_a_run_runs_while_a_job_of_it_is_ready",
+    rejected_by="StatusScenarios.test_a_run_runs_as_soon_as_its_wait_was_resumed",
 )
 
 waits_hold_a_worker = bug(

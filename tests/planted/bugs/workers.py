@@ -52,13 +52,12 @@ closing_leaves_what_computes = bug(
     rejected_by=f"{TESTS}/nodes/test_processes.py::test_closing_ends_what_still_computes",
 )  # fmt: skip
 
-a_dead_process_is_used_again = bug(
-    "the next attempt is given the process that died",
-    ("flowcraft.nodes.processes:_Child.is_usable",
-     "not self._is_ended and (self._process is None or self._process.poll() is None)",
-     "not self._is_ended"),
+a_dead_process_is_any_error = bug(
+    "an attempt whose process died does not say so by the type of its error",
+    ("flowcraft.nodes.processes:_Child._work", "NodeProcessError(self._why_it_died())",
+     "RuntimeError(self._why_it_died())"),
     rejected_by=f"{TESTS}/nodes/test_processes.py"
-    "::test_after_a_process_died_the_next_attempt_gets_another_one",
+    "::test_a_process_that_dies_fails_the_attempt_and_says_how",
 )  # fmt: skip
 
 a_blocked_loop_has_no_node = bug(
@@ -78,7 +77,7 @@ newer_records_are_read = bug(
 the_bus_gets_a_cursor = bug(
     "the event bus is told of the end with a cursor",
     ("flowcraft.adapter.event_bus:Telling.ended", ', cursor=""', ""),
-    rejected_by=f"{TESTS}/adapter/test_event_bus.py::test_the_bus_is_told_how_a_run_failed",
+    rejected_by=f"{TESTS}/adapter/test_event_bus.py::test_the_bus_is_told_how_a_run_failed[fused]",
 )
 
 newer_jobs_are_taken = bug(
@@ -109,4 +108,48 @@ notes_outlive_their_run = bug(
      "await self._cells.expire(place, key, members, REMAINING_SECONDS)", "pass"),
     rejected_by=f"{TESTS}/adapter/test_purge_by_contract.py"
     "::test_every_key_of_a_purged_run_expires",
+)  # fmt: skip
+
+the_application_wins = bug(
+    "the adapter of the application wins over that of the environment",
+    ("flowcraft.client.choice:resolve", "for place, choice in places:",
+     "for place, choice in reversed(places):"),
+    rejected_by=f"{TESTS}/client/test_choice.py::test_the_environment_wins_over_the_application",
+)  # fmt: skip
+
+nothing_is_near = bug(
+    "an option that does not exist is refused without the nearest one",
+    ("flowcraft.adapters:_near", "n=1)", "n=1, cutoff=0.99)"),
+    rejected_by=f"{TESTS}/client/test_choice.py"
+    "::test_an_option_that_does_not_exist_is_refused_with_the_nearest_one",
+)
+
+what_installs_it_is_not_said = bug(
+    "an adapter that is not installed is one that nobody knows",
+    ("flowcraft.adapters:Adapters._unknown", "if name in SIBLINGS:", "if False:"),
+    rejected_by=f"{TESTS}/client/test_choice.py"
+    "::test_an_adapter_that_is_not_installed_is_refused_with_what_installs_it",
+)
+
+a_broken_plugin_breaks_all = bug(
+    "a plugin that cannot be loaded keeps all adapters from being found",
+    ("flowcraft.adapters:Adapters._add", "except Exception as error:",
+     "except UnicodeError as error:"),
+    rejected_by=f"{TESTS}/local/test_adapters.py"
+    "::test_a_plugin_that_cannot_be_loaded_is_reported_and_the_others_work",
+)  # fmt: skip
+
+cpu_nodes_execute_in_threads = bug(
+    "a node bound to the CPU executes in a thread",
+    ("flowcraft.nodes.implementation:_in_process", "if call.run_in_process is None:", "if True:"),
+    rejected_by=f"{TESTS}/nodes/test_processes.py"
+    "::test_it_executes_in_a_process_that_was_started_for_it",
+)
+
+another_thread_takes_the_loops_connection = bug(
+    "the heartbeat of a blocked loop takes the connection of that very loop",
+    ("flowcraft.adapter.watchdog:Watchdog._beat", "return\n",
+     "return await self._holdings.keep(self._parts.ports.store, self._parts.ports.queue)\n"),
+    rejected_by=f"{TESTS}/worker/test_blocked_loop.py"
+    "::test_without_a_connection_for_another_thread_nothing_is_kept",
 )  # fmt: skip

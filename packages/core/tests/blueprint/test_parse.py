@@ -21,6 +21,7 @@ from flowcraft.blueprint import (
     parse_blueprint,
     to_json,
 )
+from flowcraft.blueprint.model import BUILT_INS
 from flowcraft.errors import BlueprintError
 from flowcraft.testing import covers
 
@@ -104,6 +105,12 @@ def test_defaults_are_not_written() -> None:
         )
     )
     assert to_json(blueprint) == {"id": "b", "nodes": [{"id": "a", "uses": "f"}], "edges": []}
+
+
+@covers("S11.14")
+def test_the_built_ins_are_these() -> None:
+    names = {"wait", "sleep", "webhook", "subflow", "join"}
+    assert {*names, "batch-scatter", "batch-gather", "loop-controller"} == set(BUILT_INS)
 
 
 def test_the_framework_s_class_names_are_aliases() -> None:

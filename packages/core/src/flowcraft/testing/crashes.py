@@ -25,6 +25,8 @@ from flowcraft.testing.worker import Worker
 
 AFTER_ITS_LEASE = ("fan", "batch_beyond_the_chunk", "subflows", "sleep")
 """Cases that are played with real leases, too."""
+OF_THEIR_OWN = ("branches", "fan")
+"""Cases in which each node has a message of its own, too."""
 
 
 class Death(Fault):
@@ -60,6 +62,15 @@ class CrashAtEveryStep:
         self, stage: Stage, request: pytest.FixtureRequest, case: str
     ) -> None:
         await Trial(stage, request, case, what="deaths").at_each_call(Death)
+
+    @check("S12.13", "G1", "G6")
+    @pytest.mark.parametrize("case", OF_THEIR_OWN)
+    async def test_a_death_at_any_call_changes_no_outcome_where_each_node_has_a_message(
+        self, stage: Stage, request: pytest.FixtureRequest, case: str
+    ) -> None:
+        """No worker goes on from node to node: what follows is on the queue, or is lost."""
+        stage.settings["continue_nodes"] = 0
+        await Trial(stage, request, case, what="deaths with a message each").at_each_call(Death)
 
     @check("S12.1", "S12.2")
     @pytest.mark.parametrize("case", AFTER_ITS_LEASE)

@@ -18,7 +18,7 @@ from flowcraft.testing.contracts.making import (
 from flowcraft.testing.contracts.registry import FAR
 from flowcraft.testing.contracts.store import stores
 from flowcraft.testing.graphs import graph, node
-from flowcraft.testing.stage import Stage
+from flowcraft.testing.stage import FAR_SECONDS, Stage
 
 MANY = 120
 NEVER_SECONDS = 1e6
@@ -150,6 +150,7 @@ class TimersContract:
         self, stage: Stage
     ) -> None:
         """At each of its requests: another one sends it, when it has become the one to do so."""
+        stage.settings["sweep_interval_seconds"] = FAR_SECONDS
         stage.add(graph([node("n")]))
 
         async def promote(adapter: BaseDistributedAdapter, run_id: str) -> None:

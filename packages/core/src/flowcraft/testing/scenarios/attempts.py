@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from flowcraft.engine.cells import FAILED
 from flowcraft.errors import NonRetryableError, RetryAfter
 from flowcraft.nodes import Context, RunInfo
 from flowcraft.testing.checks import check
@@ -56,6 +57,23 @@ class AttemptScenarios:
         await stage.run(failing(maxRetries=3, retryDelay=4_000_000))
         for before, after in pairwise(times.values()):
             is_in_time(stage, after - before, FIVE_MINUTES)
+
+    @check("S7.3", "S7.8")
+    async def test_a_delivery_that_comes_early_makes_no_attempt(self, stage: Stage) -> None:
+        times = add_failing(stage)
+        delay = 2 * stage.lease_seconds
+        stage.add(failing(maxRetries=2, retryDelay=delay * 1000))
+        stage.worker()
+        await stage.submit("g")
+
+        async def is_noted() -> bool:
+            return f"{FAILED}1" in await stage.cells("f")
+
+        await stage.until(is_noted)
+        for _ in range(3):
+            await stage.send("f")
+        await stage.result()
+        is_in_time(stage, times[2] - times[1], delay)
 
     @check("S7.4")
     async def test_a_node_names_its_own_delay_and_that_uses_up_an_attempt(

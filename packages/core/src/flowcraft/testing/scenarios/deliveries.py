@@ -8,8 +8,9 @@ from typing import Any
 
 from flowcraft.nodes import RunInfo
 from flowcraft.testing.checks import check
+from flowcraft.testing.contracts.making import is_native, needs
 from flowcraft.testing.graphs import graph, node
-from flowcraft.testing.stage import Stage
+from flowcraft.testing.stage import FAR_SECONDS, Stage
 from flowcraft.testing.wire import never
 from flowcraft.testing.worker import Worker
 
@@ -200,6 +201,96 @@ class DeliveryScenarios:
         stage.worker()
         result = await stage.result()
         assert (result.status, result.output) == ("completed", "done")
+
+    @check("S12.3", "G1")
+    async def test_a_message_is_not_delivered_again_while_its_worker_lives(
+        self, stage: Stage
+    ) -> None:
+        """However long it takes; one more delivery may be the queue's own."""
+        stage.settings["sweep_interval_seconds"] = FAR_SECONDS
+        leases = 6
+        add_long(stage, leases * stage.lease_seconds)
+        stage.add(graph([node("a", "long")]))
+        stage.worker()
+        stage.worker()
+        await stage.submit("g")
+        assert (await stage.result()).output == "done"
+        assert stage.calls["long"] == 1
+        assert stage.handled <= 2, f"it was delivered {stage.handled} times in {leases} leases"
+
+    @check("S12.32", "S12.33")
+    async def test_what_a_live_worker_is_at_is_not_sent_again_by_a_sweep(
+        self, stage: Stage
+    ) -> None:
+        stage.settings["sweep_interval_seconds"] = FAR_SECONDS
+        add_long(stage, 4 * stage.lease_seconds)
+        stage.add(graph([node("a", "long")]))
+        stage.worker()
+        stage.worker()
+        await stage.submit("g")
+        await stage.until_called("long")
+        await asyncio.sleep(stage.lease_seconds)
+        for _ in range(6):
+            await stage.client.reconcile("run")
+        assert (await stage.result()).output == "done"
+        assert stage.handled <= 2, "what is under way was sent again"
+
+    @check("S12.14")
+    async def test_a_worker_that_drains_takes_nothing_new(self, stage: Stage) -> None:
+        done = asyncio.Event()
+
+        @stage.node("long")
+        async def long(input: Any) -> str:
+            await done.wait()
+            return "done"
+
+        stage.add(graph([node("a", "long")], name="old"), graph([node("b")], name="new"))
+        worker = stage.worker()
+        await stage.submit("old", run_id="old")
+        await stage.until_called("long")
+        draining = asyncio.create_task(worker.stop(grace_seconds=10 * stage.lease_seconds))
+        await asyncio.sleep(0)
+        await stage.submit("new", run_id="new")
+        await asyncio.sleep(stage.harness.slack_seconds)
+        assert stage.calls["echo"] == 0
+        done.set()
+        await draining
+        stage.worker()
+        for run_id in ("old", "new"):
+            assert (await stage.result(run_id)).status == "completed"
+
+    @check("S12.14", "S7.13")
+    async def test_what_a_drained_worker_could_not_finish_is_taken_at_once(
+        self, stage: Stage
+    ) -> None:
+        """And not when a lease is over; a queue without a port of its own may take so long."""
+        needs(is_native(stage), "it is handed its jobs, and has no queue port of its own")
+
+        @stage.node("long")
+        async def long(input: Any) -> None:
+            await never()
+
+        stage.add(graph([node("a", "long")]))
+        worker = stage.worker()
+        await stage.submit("g")
+        await stage.until_called("long")
+        await asyncio.sleep(stage.lease_seconds / 4)
+        await worker.stop(grace_seconds=0.1)
+        stage.worker()
+
+        async def is_taken() -> bool:
+            return stage.calls["long"] == 2
+
+        await stage.until(is_taken, within=stage.lease_seconds / 2)
+
+
+def add_long(stage: Stage, seconds: float) -> None:
+    """Register `long`, which takes so long."""
+
+    @stage.node("long")
+    async def long(input: Any) -> str:
+        await asyncio.sleep(seconds)
+        return "done"
 
 
 def add_killer(stage: Stage) -> None:

@@ -162,7 +162,8 @@ class MessageScenarios:
         self, stage: Stage
     ) -> None:
         stage.settings["sweep_interval_seconds"] = 1e7
-        stage.add(graph([node("x")], name="other"), graph([node("a")]))
+        other = graph([node("x"), value("a", "another's")], name="other")
+        stage.add(other, graph([node("a")]))
         stage.worker()
         await stage.result(await stage.submit("other", run_id="first"))
         await stage.create("g", 4)
@@ -184,7 +185,8 @@ class MessageScenarios:
         self, stage: Stage
     ) -> None:
         stage.add(graph([node("b")]))
-        await stage.create("g", run_id="bad", blueprint_hash="0" * 64)
+        for index in range(8):
+            await stage.create("g", run_id=f"bad {index}", blueprint_hash="0" * 64)
         await stage.create("g", 2, run_id="good")
         stage.worker()
         within = stage.recovery_seconds + 2 * stage.sweep_seconds

@@ -73,6 +73,18 @@ class ScopedWaitScenarios:
         assert await stage.open_waits() == ["w/1"]
         assert await stage.record("w/1") is None
 
+    @check("S10.13", "S10.17")
+    async def test_a_click_between_two_iterations_is_refused(self, stage: Stage) -> None:
+        await begin(stage, LOOP)
+        await stage.until_open("w/0")
+        stage.workers[0].abandon()
+        assert await stage.resume("w", {"go": True}) == "woke"
+        assert await stage.resume("w", {"go": True}) == "refused"
+        stage.worker()
+        await stage.until_open("w/1")
+        await stage.until_quiet()
+        assert await stage.open_waits() == ["w/1"]
+
     @check("S10.11", "S10.12", "S10.17")
     async def test_a_scope_to_come_keeps_its_resume(self, stage: Stage) -> None:
         await begin(stage, LOOP)

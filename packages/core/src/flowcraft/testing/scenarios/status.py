@@ -60,6 +60,19 @@ class StatusScenarios:
         await stage.until_open("w")
         assert await stage.handle().status() == "running"
 
+    @check("S1.15", "S1.16")
+    async def test_a_run_runs_as_soon_as_its_wait_was_resumed(self, stage: Stage) -> None:
+        """Though nobody has looked at the wait since."""
+        stage.add(graph([node("w", "wait")]))
+        worker = stage.worker()
+        await stage.submit("g")
+        await until_waiting(stage)
+        worker.abandon()
+        assert await stage.resume("w", 1) == "woke"
+        assert await stage.handle().status() == "running"
+        stage.worker()
+        assert (await stage.result()).output == 1
+
     @check("S1.15")
     async def test_a_run_waits_when_its_child_does(self, stage: Stage) -> None:
         stage.add(graph([node("w", "wait")], name="child"))

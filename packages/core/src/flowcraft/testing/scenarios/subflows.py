@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from flowcraft.engine.cells import CHILD
 from flowcraft.errors import RunError
 from flowcraft.nodes import Context
 from flowcraft.testing.checks import check
 from flowcraft.testing.graphs import BlueprintJson, chain, graph, node, value
-from flowcraft.testing.stage import Stage
+from flowcraft.testing.stage import FAR_SECONDS, Stage
+from flowcraft.testing.wire import Call
 
 AGAIN = {"maxRetries": 2, "retryDelay": 10}
 WAITS = graph([node("w", "wait")], name="child")
@@ -45,6 +47,7 @@ class SubflowScenarios:
 
     @check("S9.1", "S9.2", "S9.3", "S1.1", "S12.16", "G7")
     async def test_a_child_gets_the_input_and_gives_its_output(self, stage: Stage) -> None:
+        stage.settings["sweep_interval_seconds"] = FAR_SECONDS  # its end itself wakes the parent
         stage.add(chain(2, name="child"))
         result = await stage.run_both(parent(), {"n": 1})
         assert (result.output, result.context) == ({"n": 1}, {"n": 1})
@@ -251,6 +254,26 @@ class SubflowScenarios:
         assert len(await stage.children()) == 1
         assert await stage.resume("s/w", 1) == "woke"
         assert (await stage.result()).output == 1
+
+    @check("S9.7", "S1.30", "G4")
+    async def test_a_child_made_as_its_parent_ends_does_not_go_on(self, stage: Stage) -> None:
+        """Its parent is cancelled when the worker is about to make it."""
+        stage.settings["sweep_interval_seconds"] = FAR_SECONDS
+        stage.add(WAITS, parent())
+        worker = stage.worker()
+
+        async def cancel(call: Call) -> None:
+            if await stage.is_there() and f"{CHILD}1" in await stage.cells("s"):
+                worker.wire.before = None
+                assert await stage.children() == []
+                await stage.client.runs.cancel("run")
+
+        worker.wire.before = cancel
+        await stage.submit("parent")
+        assert (await stage.result()).status == "cancelled"
+        await stage.until_quiet()
+        assert worker.wire.before is None, "no child was about to be made"
+        assert [child.status for child in await stage.children()] in ([], ["cancelled"])
 
     @check("S9.7", "S1.13")
     async def test_runs_whose_ids_begin_alike_have_their_own_children(self, stage: Stage) -> None:

@@ -20,7 +20,8 @@ from flowcraft.nodes import Context
 from flowcraft.testing.checks import check
 from flowcraft.testing.graphs import BlueprintJson, graph, node
 from flowcraft.testing.in_process import Signal
-from flowcraft.testing.stage import Stage
+from flowcraft.testing.stage import FAR_SECONDS, Stage
+from flowcraft.testing.wire import Call
 
 ONE = graph([node("w", "wait"), node("z")], ("w", "z"))
 TWO = graph([node("v", "wait"), node("w", "wait")])
@@ -124,6 +125,61 @@ class WaitScenarios:
     async def test_a_resume_that_comes_before_anything_executed_is_kept(self, stage: Stage) -> None:
         signals = [Signal("w", "of w"), Signal("v", "of v")]
         assert (await stage.run_both(TWO, signals=signals)).output == {"v": "of v", "w": "of w"}
+
+    @check("S10.11", "S10.16", "G1")
+    @pytest.mark.parametrize("path", ["w", None])
+    async def test_a_resume_that_comes_while_its_wait_opens_is_not_lost(
+        self, stage: Stage, path: str | None
+    ) -> None:
+        """Before whichever call of the worker it comes."""
+        stage.settings["sweep_interval_seconds"] = FAR_SECONDS
+        stage.add(ONE)
+        worker = stage.worker()
+        left = late = number = 0
+        while late < 3:  # until it comes to a wait that is open
+            number += 1
+            left, run_id = number, f"run {number}"
+
+            async def resume(call: Call, run_id: str = run_id) -> None:
+                nonlocal left, late
+                left -= 1
+                if left == 0:
+                    late += await stage.open_waits(run_id) == ["w"]
+                    await stage.resume(path, run_id, run_id=run_id)
+
+            await stage.submit("g", run_id=run_id)
+            worker.wire.before = resume
+            assert (await stage.result(run_id)).output == run_id
+            worker.wire.before = None
+
+    @check("S10.11", "S10.16", "G1")
+    @pytest.mark.parametrize("path", ["w", None])
+    async def test_a_wait_that_opens_while_its_resume_comes_is_woken(
+        self, stage: Stage, path: str | None
+    ) -> None:
+        """Before whichever call of who resumes it opens."""
+        stage.settings["sweep_interval_seconds"] = FAR_SECONDS
+        stage.add(ONE)
+        stage.worker()
+        number = calls = 1
+        while number <= calls:
+            run_id, calls = f"run {number}", 0
+            await stage.create("g", run_id=run_id)
+            outside = stage.make_worker(f"outside {number}")
+
+            async def open_it(call: Call, run_id: str = run_id, number: int = number) -> None:
+                nonlocal calls
+                calls += 1
+                if calls == number:
+                    await stage.client.runs.start(run_id)
+                    await stage.until_quiet()
+
+            outside.wire.before = open_it
+            await outside.adapter.resume_with_action(run_id, None, run_id, path)
+            outside.wire.before = None
+            await stage.client.runs.start(run_id)
+            assert (await stage.result(run_id)).output == run_id
+            number += 1
 
     @check("S10.11")
     async def test_a_kept_resume_survives_the_worker(self, stage: Stage) -> None:
