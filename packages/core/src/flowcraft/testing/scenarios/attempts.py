@@ -190,9 +190,7 @@ class AttemptScenarios:
         assert not worker.is_dead
 
     @check("S7.4", "S12.20")
-    async def test_a_delay_of_hours_does_not_fill_the_queue(
-        self, stage: Stage
-    ) -> None:
+    async def test_a_delay_of_hours_does_not_fill_the_queue(self, stage: Stage) -> None:
         stage.needs_virtual_time()
         hour = 3600.0
 
