@@ -15,8 +15,8 @@ from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.adapter.watchdog import Watchdog
 from flowcraft.memory.adapter import MemoryAdapter
 from flowcraft.nodes import NodeRegistry
-from flowcraft.testing import covers
-from packages.core.tests.adapter.stage import Stage, virtually
+from flowcraft.testing import Stage, check, covers
+from packages.core.tests.conformance.harnesses import MemoryHarness
 
 LEASE_SECONDS = 3.0
 
@@ -217,10 +217,14 @@ async def test_a_worker_that_stopped_leaves_no_thread(working):
         assert watching() == []
 
 
-@virtually
-async def test_in_virtual_time_no_thread_is_started() -> None:
+@pytest.fixture
+def harness():
+    return MemoryHarness()
+
+
+@check()
+async def test_in_virtual_time_no_thread_is_started(stage: Stage) -> None:
     before = threading.active_count()
-    stage = Stage("fused")
     worker = stage.worker()
     assert threading.active_count() == before
     await worker.adapter.stop()

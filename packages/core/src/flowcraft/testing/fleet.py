@@ -243,9 +243,14 @@ class Fleet:
     def client(self) -> BaseDistributedAdapter:
         """An adapter that takes no jobs."""
         if self._client is None:
-            self._client = self.make_worker("client")
-            self._client.wire.numbering = Numbering()  # its calls are no worker's
+            self._client = self.change_client()
         return self._client.adapter
+
+    def change_client(self, **settings: Any) -> Worker:
+        """Let the outside be another process from now on; arguments as for `make_worker`."""
+        self._client = self.make_worker("client", **settings)
+        self._client.wire.numbering = Numbering()  # its calls are no worker's
+        return self._client
 
 
 async def _echo(input: Any) -> Any:

@@ -52,6 +52,7 @@ from flowcraft.testing.scenarios.starts import StartScenarios, SubmissionScenari
 from flowcraft.testing.scenarios.status import StatusScenarios
 from flowcraft.testing.scenarios.subflows import SubflowScenarios
 from flowcraft.testing.scenarios.sweeps import ReconcileScenarios, SweepScenarios
+from flowcraft.testing.scenarios.upgrades import UpgradeScenarios
 from flowcraft.testing.scenarios.values import ContextWriteScenarios, ValueScenarios
 from flowcraft.testing.scenarios.waits import WaitScenarios
 from flowcraft.testing.scenarios.webhooks import WebhookScenarios
@@ -118,6 +119,7 @@ class Scenarios(
     SweepScenarios,
     ReconcileScenarios,
     ValueScenarios,
+    UpgradeScenarios,
     ContextWriteScenarios,
     WaitScenarios,
     WebhookScenarios,
