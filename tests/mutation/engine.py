@@ -29,6 +29,7 @@ source_paths = ["src"]
 only_mutate = ["src/flowcraft/engine/*.py"]
 pytest_add_cli_args_test_selection = ["{TESTS}"]
 also_copy = ["packages"]
+timeout_constant = 30
 
 [tool.pytest.ini_options]
 addopts = ["-q", "--import-mode=importlib", "-p", "no:cacheprovider"]
@@ -47,6 +48,8 @@ def mutate_engine(*, processes: int) -> bool:
         survivors = [name for name, status in outcomes.items() if status not in KILLED]
         for name in survivors:
             print(_mutmut(folder, "show", name))
+    for name in [name for name, status in outcomes.items() if status == "timeout"]:
+        print(f"noticed because its tests did not end: {name}")
     counts = Counter(outcomes.values())
     killed = sum(counts[status] for status in KILLED)
     fates = ", ".join(f"{counts[status]} {status}" for status in sorted(counts))

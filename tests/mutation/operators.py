@@ -18,14 +18,20 @@ from mutmut.mutation.mutators import mutation_operators
 # Types, imports and decorators say nothing that a run could do otherwise; the words of a message
 # and of the log are no part of the protocol.
 _LEFT_OUT = (cst.Annotation, cst.Import, cst.ImportFrom, cst.Decorator, cst.Raise)
+_STATEMENTS = (cst.SimpleStatementLine, cst.BaseCompoundStatement)
 _LOGGER = "logger"
 
 
 class Mutant(NamedTuple):
-    """One change of one file, not yet written out."""
+    """One change of one file, not yet written out.
+
+    Attributes:
+        lines: Those of the statement that it changes, or of its head if it has a body.
+    """
 
     path: Path
     line: int
+    lines: range
     module: cst.Module
     node: cst.CSTNode
     mutated: cst.CSTNode
@@ -55,29 +61,44 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
     wrapper = MetadataWrapper(cst.parse_module(path.read_text()), unsafe_skip_copy=True)
     places = _Places()
     wrapper.visit(places)
-    for line, node in places.found:
+    for line, lines, node in places.found:
         for kind, operator in mutation_operators:
             if isinstance(node, kind):
                 for mutated in operator(node):
-                    yield Mutant(path, line, wrapper.module, node, mutated)
+                    yield Mutant(path, line, lines, wrapper.module, node, mutated)
 
 
 class _Places(cst.CSTVisitor):
-    """Collects the nodes that may be mutated, each with its line."""
+    """Collects the nodes that may be mutated, each with its line and those of its statement."""
 
     METADATA_DEPENDENCIES = (PositionProvider,)
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[int, cst.CSTNode]] = []
+        self.found: list[tuple[int, range, cst.CSTNode]] = []
+        self._statements: list[range] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         if isinstance(node, _LEFT_OUT) or _is_log_call(node) or _is_type(node):
             return False
         position = self.get_metadata(PositionProvider, node, None)
-        if position is not None:
-            self.found.append((position.start.line, node))
+        if isinstance(node, _STATEMENTS):
+            self._statements.append(self._lines_of(node))
+        if position is not None and self._statements:
+            self.found.append((position.start.line, self._statements[-1], node))
         return True
+
+    def on_leave(self, original_node: cst.CSTNode) -> None:
+        if isinstance(original_node, _STATEMENTS):
+            self._statements.pop()
+
+    def _lines_of(self, statement: cst.CSTNode) -> range:
+        position = self.get_metadata(PositionProvider, statement)
+        body = getattr(statement, "body", None)
+        if isinstance(body, cst.IndentedBlock):
+            first = self.get_metadata(PositionProvider, body.body[0]).start.line
+            return range(position.start.line, first)
+        return range(position.start.line, position.end.line + 1)
 
 
 def _is_type(node: cst.CSTNode) -> bool:

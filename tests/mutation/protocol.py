@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -18,6 +20,7 @@ from tests.mutation.trials import ROOT, SOURCE, Copy, Likely, Trial
 FILES = ("adapter/*.py", "execution/*.py", "local/*.py")
 TESTS = ("packages/core/tests/adapter",)
 PROCESSES = 2
+SURVIVED = ("survived", "unreached")
 
 
 def mutate_protocol(
@@ -35,36 +38,33 @@ def mutate_protocol(
         tests: What pytest is to run against each mutant.
         count: How many mutants.
         seed: Decides which ones.
-        limit_seconds: When a mutant whose tests have not ended counts as noticed; unless given,
-            half a minute, and ten times as long as the tests take without one.
+        limit_seconds: After how many seconds of the processor a mutant whose tests have not ended
+            counts as noticed; unless given,
+            half a minute, and twice what all the tests take without one.
     """
     started = time.monotonic()
     trials: list[Trial] = []
     waiting: SimpleQueue[Mutant] = SimpleQueue()
     for mutant in draw(files, count=count, seed=seed):
         waiting.put(mutant)
-    with tempfile.TemporaryDirectory(prefix="mutants-") as place:
+    with tempfile.TemporaryDirectory(prefix="mutants-") as place, ExitStack() as stack:
         likely = Likely()
         copies = [Copy(Path(place) / str(one), tests, likely) for one in range(PROCESSES)]
-        baseline = time.monotonic()
-        if not copies[0].passes():
-            raise SystemExit(f"the tests fail without any mutant: {' '.join(tests)}")
-        limit = limit_seconds or 30 + 10 * (time.monotonic() - baseline)
+        for copy in copies:
+            stack.callback(copy.close)
+        reached, seconds = copies[0].measure()
+        limit = limit_seconds or 30 + 2 * seconds
 
         def work(copy: Copy) -> None:
-            while True:
-                try:
+            with contextlib.suppress(Empty):
+                while True:
                     mutant = waiting.get_nowait()
-                except Empty:
-                    return
-                trial = copy.try_mutant(mutant, limit_seconds=limit)
-                trials.append(trial)
-                where = f"{mutant.path.relative_to(SOURCE)}:{mutant.line}"
-                print(f"{len(trials):4} {trial.fate:9} {where} {trial.killer}", flush=True)
-                if trial.fate == "survived":
-                    print(mutant.diff(ROOT), flush=True)
+                    wanted = reached.tests_of(mutant)
+                    trial = copy.try_mutant(mutant, wanted, limit_seconds=limit)
+                    trials.append(trial)
+                    _tell(len(trials), mutant, trial)
 
-        threads = [threading.Thread(target=work, args=(copy,)) for copy in copies]
+        threads = [threading.Thread(target=work, args=(copy,), daemon=True) for copy in copies]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -89,12 +89,20 @@ def draw(files: Sequence[str], *, count: int, seed: int) -> Iterator[Mutant]:
     return islice((one for one in usable if one is not None), count)
 
 
+def _tell(number: int, mutant: Mutant, trial: Trial) -> None:
+    where = f"{mutant.path.relative_to(SOURCE)}:{mutant.line}"
+    print(f"{number:4} {trial.fate:9} {where} {trial.killer}".rstrip(), flush=True)
+    if trial.fate in SURVIVED:
+        print(mutant.diff(ROOT), flush=True)
+
+
 def _report(counts: Counter[str], *, seconds: float) -> bool:
     total = counts.total()
-    score = 100 * (total - counts["survived"]) / max(total, 1)
+    survived = sum(counts[fate] for fate in SURVIVED)
     print(
         f"mutation of the protocol: {total} mutants, {counts['killed']} killed by a test, "
         f"{counts['timeout']} by the time limit, {counts['broken']} that could not start, "
-        f"{counts['survived']} survived, score {score:.1f} %, {seconds:.0f} s"
+        f"{survived} survived ({counts['unreached']} reached by no test), "
+        f"score {100 * (total - survived) / max(total, 1):.1f} %, {seconds:.0f} s"
     )
-    return counts["survived"] == 0
+    return survived == 0

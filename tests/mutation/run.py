@@ -7,6 +7,7 @@ python -m tests.mutation.run --protocol --count 50       random mutants of the p
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 from tests.mutation import engine, protocol
@@ -27,9 +28,13 @@ def main() -> int:
         "--tests", nargs="+", default=protocol.TESTS, help="what pytest runs against each"
     )
     random_ones.add_argument(
-        "--limit", type=float, help="seconds after which tests that go on have noticed a mutant"
+        "--limit",
+        type=float,
+        help="seconds of the processor after which tests that go on have noticed a mutant",
     )
     asked = parser.parse_args()
+    # To be told to end is to end what was started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if not asked.protocol:
         return 0 if engine.mutate_engine(processes=asked.processes) else 1
     none_survived = protocol.mutate_protocol(

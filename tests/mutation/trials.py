@@ -1,6 +1,7 @@
 """One mutant after the other in a copy of the package, each against tests in a process of its own.
 
-Tests that noticed a mutant before go first, so that most mutants cost seconds.
+Only tests that execute what the mutant changes are run, and those that noticed a mutant before go
+first, so that most mutants cost seconds.
 """
 
 from __future__ import annotations
@@ -20,16 +21,23 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from tests.mutation.operators import Mutant
+from tests.mutation.reached import Reached
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "packages" / "core" / "src"
 PASSED, FAILED = 0, 1  # exit codes of pytest
+# For tests that wait for what never comes, which takes nothing of the processor.
+PATIENCE_SECONDS = 600
 
-Fate = Literal["killed", "timeout", "broken", "survived"]
+Fate = Literal["killed", "timeout", "broken", "survived", "unreached"]
 
 
 class Trial(NamedTuple):
-    """What became of a mutant: `broken` is one with which no test could be collected."""
+    """What became of a mutant.
+
+    With a `broken` one the tests cannot be collected; an `unreached` one is executed by no test,
+    and so survives.
+    """
 
     fate: Fate
     killer: str = ""
@@ -47,10 +55,10 @@ class Likely:
         with self._lock:
             self._kills[test] += 1
 
-    def names(self) -> str:
-        """Give their names, a line for each."""
+    def names(self) -> list[str]:
+        """Give their names."""
         with self._lock:
-            return "\n".join(test for test, _ in self._kills.most_common())
+            return [test for test, _ in self._kills.most_common()]
 
 
 class Copy:
@@ -67,25 +75,42 @@ class Copy:
         self._tests = tests
         self._likely = likely
         self._source = folder / "src"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_closed = False
         shutil.copytree(SOURCE, self._source, ignore=shutil.ignore_patterns("__pycache__"))
         compileall.compile_dir(self._source, quiet=2)
 
-    def passes(self) -> bool:
-        """Whether the tests pass with nothing mutated."""
-        return self._run(limit_seconds=None) == PASSED
+    def measure(self) -> tuple[Reached, float]:
+        """Run the tests with nothing mutated.
 
-    def try_mutant(self, mutant: Mutant, *, limit_seconds: float) -> Trial:
-        """Run the tests against a mutant; one that does not end within the limit is noticed."""
+        Returns:
+            Which lines they reach, and how many seconds of the processor they took.
+        """
+        if self._run(None, MUTATION_MEASURED=str(self._source)) != PASSED:
+            raise SystemExit(f"the tests fail without any mutant: {' '.join(self._tests)}")
+        reached = Reached(self._folder / "reached", source=self._source, original=SOURCE)
+        return reached, float((self._folder / "seconds").read_text())
+
+    def try_mutant(self, mutant: Mutant, tests: list[str] | None, *, limit_seconds: float) -> Trial:
+        """Run these of the tests, or all, against a mutant; not to end in time is to notice it.
+
+        Args:
+            mutant: What to try.
+            tests: Names of the tests that reach it; None for all.
+            limit_seconds: How much of the processor they may take.
+        """
+        if tests == []:
+            return Trial("unreached")
         path = self._source / mutant.path.relative_to(SOURCE)
         before = path.read_bytes()
         # Compiled code is told from its source by size and second, which a mutant may share.
         Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
         path.write_text(mutant.source())
         try:
-            code = self._run(limit_seconds=limit_seconds)
+            code = self._run(tests, MUTATION_SECONDS=str(round(limit_seconds)))
         finally:
             path.write_bytes(before)
-        if code is None:
+        if code in (None, -signal.SIGXCPU):
             return Trial("timeout")
         if code == PASSED:
             return Trial("survived")
@@ -95,32 +120,47 @@ class Copy:
         self._likely.add(killer)
         return Trial("killed", killer)
 
-    def _run(self, *, limit_seconds: float | None) -> int | None:
+    def close(self) -> None:
+        """End what runs, and run nothing more."""
+        self._is_closed = True
+        self._end()
+
+    def _run(self, wanted: list[str] | None, **environment: str) -> int | None:
         """Give the exit code of pytest, or None if it had to be ended."""
-        (self._folder / "likely").write_text(self._likely.names())
+        (self._folder / "likely").write_text("\n".join(self._likely.names()))
         (self._folder / "killer").write_text("")
-        flags = ["-x", "-q", "-p", "no:cacheprovider", "-p", "tests.mutation.likely_first"]
-        environment = os.environ | {
+        (self._folder / "wanted").unlink(missing_ok=True)
+        if wanted is not None:
+            (self._folder / "wanted").write_text("\n".join(wanted))
+        is_measuring = "MUTATION_MEASURED" in environment
+        environment |= {
             "PYTHONPATH": os.pathsep.join([str(self._source), str(ROOT)]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "HYPOTHESIS_STORAGE_DIRECTORY": str(self._folder / "hypothesis"),
             "MUTATION_FOLDER": str(self._folder),
         }
-        process = subprocess.Popen(
+        flags = ["-x", "-q", "-p", "no:cacheprovider", "-p", "tests.mutation.likely_first"]
+        if self._is_closed:
+            return None
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "pytest", *flags, *self._tests],
             cwd=ROOT,
-            env=environment,
+            env=os.environ | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         try:
-            return process.wait(limit_seconds)
+            return self._process.wait(None if is_measuring else PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             return None
         finally:
-            # With the processes that the tests may have left.
+            self._end()
+
+    def _end(self) -> None:
+        """End pytest, with the processes that the tests may have left."""
+        if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PATCHED = ("flowcraft", "packages.", "tests.")
-"""Modules in which a patched function is replaced, under whatever name they know it."""
+"""Modules in which a patched function is replaced, under whatever name they know it; tests too."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ def _patched(found: Any, owner: type | None, patches: Iterable[Patch]) -> Any:
     code = compile(maker, inspect.getfile(function), "exec", flags, dont_inherit=True)
     exec(code, function.__globals__, made)
     patched = made["make"](owner)
-    patched.__name__, patched.__qualname__ = function.__name__, function.__qualname__
+    if inspect.isfunction(patched):
+        patched.__name__, patched.__qualname__ = function.__name__, function.__qualname__
     return patched
 
 

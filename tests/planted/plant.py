@@ -32,7 +32,7 @@ LONGEST_CPU_SECONDS = 30
 """How long a check may compute with a bug: reached only by one that makes it run for ever."""
 LONGEST_SECONDS = 300.0
 """How long an answer is waited for, on a machine that is busy with something else."""
-PATIENCE_SECONDS = 2000.0
+PATIENCE_SECONDS = 1000.0
 """How long a check waits there for what does not come, in virtual time."""
 MOST_TURNS = 50_000
 """How often its loop turns there while no time passes."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 
 from tests.planted.bug import Bug
@@ -22,15 +24,18 @@ PROOF = WORKSPACE / "docs" / "proof.md"
 PLANTED = WORKSPACE / "docs" / "planted-bugs.md"
 LONGEST_TEXT = 90
 SHOWN = 3
-"""So many tests of a sentence are named."""
+"""So many tests of a sentence are named, those first that reject a planted bug."""
 
 PROOF_HEAD = """\
 # What is proven, and by what
 
 Each numbered sentence of [semantics.md](semantics.md) and each guarantee, the tests that hold it,
 and the [planted bugs](planted-bugs.md) that those tests reject. `Suite.test_name` is a check of the
-kit, which runs on every adapter. Written by `./dev proof`; a test fails where a sentence has none.
+kit, which runs on every adapter; three tests of a sentence are named at most. Written by
+`./dev proof`; a test fails where a sentence has none.
 """
+
+TABLE_HEAD = ("| | sentence | held by | rejects |", "|---|---|---|---|")
 
 PLANTED_HEAD = """\
 # Planted bugs
@@ -41,22 +46,38 @@ process of its own and sees that very check fail. Written by `./dev proof`.
 
 
 def proof_page() -> str:
-    """The table of sentences."""
+    """The tables of sentences, one for each chapter."""
     held = by_sentence(read_holders())
-    lines = [PROOF_HEAD, "| | sentence | held by | rejects |", "|---|---|---|---|"]
-    numbered = [*read_sentences(), *(Sentence(name, GUARANTEES[name]) for name in GUARANTEES)]
-    lines += [_row(sentence, held.get(sentence.number, []), BUGS) for sentence in numbered]
+    lines = [PROOF_HEAD]
+    for chapter, sentences in groupby(read_sentences(), lambda sentence: sentence.chapter):
+        lines += [f"## [{chapter}](semantics.md#{_anchor(chapter)})", "", *TABLE_HEAD]
+        lines += [_row(sentence, held.get(sentence.number, []), BUGS) for sentence in sentences]
+        lines.append("")
+    lines += ["## [The guarantees by name](semantics.md#12-guarantees)", "", *TABLE_HEAD]
+    named = [Sentence(name, text, "12 Guarantees") for name, text in GUARANTEES.items()]
+    lines += [_row(sentence, held.get(sentence.number, []), BUGS) for sentence in named]
     return "\n".join(lines) + "\n"
 
 
+def _anchor(heading: str) -> str:
+    """What a link names a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
 def _row(sentence: Sentence, holders: list[Holder], bugs: Mapping[str, Bug]) -> str:
+    # First those that are known to fail when they should.
+    holders = sorted(holders, key=lambda holder: not rejecting(holder, bugs))
     named = [f"`{holder.name}`" for holder in holders[:SHOWN]]
     if len(holders) > SHOWN:
         named.append(f"{len(holders) - SHOWN} more")
-    rejected = dict.fromkeys(name for holder in holders for name in rejecting(holder, bugs))
-    bugs_of_it = ", ".join(f"`{name}`" for name in rejected)
+    bugs_of_it = ", ".join(f"`{name}`" for name in _rejected(holders, bugs))
     text = _cell(_short(sentence.text))
     return f"| {sentence.number} | {text} | {', '.join(named)} | {bugs_of_it} |"
+
+
+def _rejected(holders: list[Holder], bugs: Mapping[str, Bug]) -> list[str]:
+    """The bugs that some of these tests reject, each once."""
+    return [*dict.fromkeys(name for holder in holders for name in rejecting(holder, bugs))]
 
 
 def _short(text: str) -> str:
@@ -97,10 +118,11 @@ def main() -> None:
     lacking = [number for number in (*sentences, *GUARANTEES) if number not in held]
     if lacking:
         print("without a test:", ", ".join(lacking))
-    tests = {holder.name for holders in held.values() for holder in holders}
+    tests = {(holder.path, holder.name) for holders in held.values() for holder in holders}
+    unbroken = [number for number in sentences if not _rejected(held.get(number, []), BUGS)]
     print(
         f"{len(sentences)} sentences, {len(sentences) - len(lacking)} held by"
-        f" {len(tests)} tests, {len(BUGS)} planted bugs"
+        f" {len(tests)} tests, {len(BUGS)} planted bugs, {len(unbroken)} sentences without one"
     )
 
 

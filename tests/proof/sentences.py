@@ -31,12 +31,23 @@ GUARANTEES = {
 MARKS = frozenset({"check", "covers"})
 SEARCHED = ("packages", "tests", "examples")
 
+_SENTENCE = re.compile(
+    r"^- \*\*(S\d+\.\d+)\*\* (.*?)(?=\n- |\n\n|\n#|\Z)", re.MULTILINE | re.DOTALL
+)
+
 
 class Sentence(NamedTuple):
-    """A numbered sentence."""
+    """A numbered sentence.
+
+    Attributes:
+        number: Such as `S5.2`.
+        text: What it says, in one line.
+        chapter: The heading that it stands under, such as `5 Joins`.
+    """
 
     number: str
     text: str
+    chapter: str
 
 
 class Holder(NamedTuple):
@@ -55,12 +66,11 @@ class Holder(NamedTuple):
 
 def read_sentences() -> list[Sentence]:
     """Read the numbered sentences, in the order of the page."""
-    found = re.findall(
-        r"^- \*\*(S\d+\.\d+)\*\* (.*?)(?=\n- |\n\n|\n#|\Z)",
-        SEMANTICS.read_text(),
-        re.MULTILINE | re.DOTALL,
-    )
-    return [Sentence(number, " ".join(text.split())) for number, text in found]
+    return [
+        Sentence(number, " ".join(text.split()), chapter.partition("\n")[0])
+        for chapter in SEMANTICS.read_text().split("\n## ")
+        for number, text in _SENTENCE.findall(chapter)
+    ]
 
 
 def read_holders() -> list[Holder]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 
 from flowcraft import values
+from flowcraft.adapter.contract_register import SYSTEM_RUN
 from flowcraft.engine.cells import DUE, OPEN, RECORD
 from flowcraft.engine.record import Record, decode_record
 from flowcraft.format import FORMAT
-from tests.four_method.adapter import ToyServer
+from tests.four_method.adapter import Message, ToyServer
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.setup import Mode
 from tests.simulation.sim_clock import SimClock
@@ -17,6 +18,7 @@ from tests.simulation.sim_store import SimTables
 NEWEST = FORMAT + 1
 """The format of the newest workers that there are in any world."""
 _CELLS = "flowcraft/cell/"
+_HEADERS = "flowcraft/run/"
 
 
 class Backend:
@@ -46,6 +48,13 @@ class Backend:
             return [message.body for message in self.server.messages]
         return [job.body for job in self.tables.jobs.values()]
 
+    def send(self, body: bytes, visible_at: float) -> None:
+        """Put a message on the queue."""
+        if self.mode == "contract":
+            self.server.messages.append(Message(body, visible_at))
+        else:
+            self.tables.insert_job(body, visible_at)
+
     def has_messages(self) -> bool:
         """Whether a message is left."""
         return bool(self.tables.jobs or self.server.messages)
@@ -73,6 +82,19 @@ class Backend:
             for key, text in self.server.keys.items()
             if key.startswith(prefix) and key.endswith(suffix)
         }
+
+    def runs_left(self) -> list[str]:
+        """Runs of which something is there that does not expire by itself."""
+        if self.mode != "contract":
+            return list(self.tables.runs)
+        now, server = self.clock.now(), self.server
+        headers = [
+            key.removeprefix(_HEADERS)
+            for key in server.keys
+            if key.startswith(_HEADERS) and server.expiries.get(key, now + 1) > now
+        ]
+        contexts = [run_id for run_id, items in server.contexts.items() if items]
+        return [one for one in dict.fromkeys(headers + contexts) if one != SYSTEM_RUN]
 
     def woken_early(self, run_id: str) -> list[str]:
         """Sleeps that were recorded before they were over, by the clock of who recorded them."""

@@ -30,7 +30,7 @@ def poison(dice: random.Random) -> Companion:
     )
 
 
-def long_work(nodes: int) -> Companion:
-    """Give a run whose nodes keep as many hands busy for an hour."""
-    sides = [node(f"n{index}", takes_seconds=HOUR_SECONDS) for index in range(nodes)]
+def long_work(nodes: int, *, seconds: float = HOUR_SECONDS) -> Companion:
+    """Give a run whose nodes keep as many hands busy for so long."""
+    sides = [node(f"n{index}", takes_seconds=seconds) for index in range(nodes)]
     return Companion(case=Case(blueprint=graph(sides, name="long")))

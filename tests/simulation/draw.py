@@ -37,7 +37,7 @@ def draw(seed: int, *, is_traced: bool = False) -> Setup:
             2 * LEASE_SECONDS if dice.random() < 0.15 else float("inf")
         ),
         cancel_at=dice.random() * 5 if dice.random() < 0.06 else None,
-        is_purged=mode != "contract" and dice.random() < 0.15,
+        is_purged=dice.random() < 0.15,
         is_traced=is_traced,
     )
     # Where a cancelled run may lack context writes, one that goes on from it may do so too.
@@ -89,9 +89,9 @@ def _widen(setup: Setup, dice: random.Random) -> None:
     special = dice.random()
     if special < 0.03:
         _draw_poison(setup, dice)
-    elif special < 0.05:
+    elif special < 0.042:
         _draw_backlog(setup, dice)
-    elif special < 0.10:
+    elif special < 0.09:
         setup.is_upgraded = True
 
 
@@ -99,7 +99,9 @@ def _draw_poison(setup: Setup, dice: random.Random) -> None:
     """Add a killer of workers, which alone may kill: other deaths would count for it too."""
     setup.plan = FaultPlan(error=0.01, duplicate=0.05, most=10)
     setup.max_deliveries = 5
-    setup.companions = (*setup.companions, beside.poison(dice))
+    setup.workers = min(setup.workers, 2)
+    innocent = beside.long_work(dice.randint(1, 4), seconds=dice.choice((6.0, 30.0)))
+    setup.companions = (*setup.companions, innocent, beside.poison(dice))
 
 
 def _draw_backlog(setup: Setup, dice: random.Random) -> None:
@@ -113,7 +115,8 @@ def _draw_backlog(setup: Setup, dice: random.Random) -> None:
         setup.backlog = "away"
     else:
         setup.backlog = "busy"
-        setup.concurrency = 2
+        setup.workers = min(setup.workers, 2)
+        setup.concurrency = dice.choice((1, 2))
         setup.at = 5.0
         busy = beside.long_work(setup.workers * setup.concurrency)
         setup.companions = (*setup.companions, busy)

@@ -173,20 +173,21 @@ class Gate:
         self._paused_until = 0.0
 
     async def call(self, name: str, apply: Callable[[], T]) -> T:
-        """Make one external call."""
-        loop = self._loop
-        faults = self._faults
-        await self._travel()
+        """Make one external call; each way of it takes some time."""
+        loop, faults, rng = self._loop, self._faults, self._faults.rng
+        await loop.after(0.001 + rng.random() * 0.02)
+        if self.is_dead or self._paused_until > loop.now:
+            await self._stand_still()
         kind = faults.draw(name, loop.now) if self.has_faults else None
         if kind == "crash_before":
             await self.die()
         if kind == "pause":
             length = faults.plan.pause_seconds
             if length is None:
-                length = faults.lease_seconds * (1.2 + 2 * faults.rng.random())
+                length = faults.lease_seconds * (1.2 + 2 * rng.random())
             self._paused_until = loop.now + length
             faults.awake_at = max(faults.awake_at, self._paused_until)
-            await self._travel()
+            await self._stand_still()
         if kind == "error_before":
             raise BackendUnavailableError(f"{name}: out of reach")
         result = apply()
@@ -198,18 +199,18 @@ class Gate:
             await self.die()
         if kind == "error_after":
             raise BackendUnavailableError(f"{name}: the answer was lost")
-        if name not in IDLE_CALLS and faults.rng.random() < SLOW_ANSWERS:
-            await self._travel()
+        if name not in IDLE_CALLS and rng.random() < SLOW_ANSWERS:
+            await loop.after(0.001 + rng.random() * 0.02)
+            if self.is_dead or self._paused_until > loop.now:
+                await self._stand_still()
         return result
 
-    async def _travel(self) -> None:
-        """Spend the time of half a round trip; stand still while paused; stay away when dead."""
-        loop = self._loop
-        await loop.pass_time(0.001 + self._faults.rng.random() * 0.02)
-        while loop.now < self._paused_until:
-            await loop.pass_time(self._paused_until - loop.now)
+    async def _stand_still(self) -> None:
+        """Wait until the pause is over, which may be made longer; stay away when dead."""
+        while self._paused_until > self._loop.now:
+            await self._loop.after(self._paused_until - self._loop.now)
         if self.is_dead:
-            await loop.create_future()
+            await self._loop.create_future()
 
     async def die(self) -> None:
         """Be dead from now on: whoever calls this is never heard of again."""

@@ -28,6 +28,8 @@ from tests.simulation.sim_clock import SimClock
 from tests.simulation.sim_contract import SimContractAdapter
 from tests.simulation.sim_store import SimAdapter
 
+POLL_SECONDS = 20.0
+"""How often timers are looked at where there is no other delay."""
 OLD_AT_FIRST = 0.7
 """Share of the first workers of a world that are old, where there is an upgrade."""
 LATEST_UPGRADE_SECONDS = 60.0
@@ -104,9 +106,9 @@ class Fleet:
             params, node_id=run.node_id, scope=run.scope, attempt=run.attempt, input=input
         )
         if params.get("kills"):
-            await self._loop.pass_time(decision.seconds)
+            await self._loop.after(decision.seconds)
             await machine.gate.die()
-        await self._loop.pass_time(decision.seconds if decision.kind != "hang" else 1e7)
+        await self._loop.after(decision.seconds if decision.kind != "hang" else 1e7)
         if decision.kind == "raise":
             raise (SimulatedError if decision.retryable else NonRetryableError)("simulated")
         for key, value in decision.writes.items():
@@ -150,7 +152,7 @@ class Fleet:
             worker_name=name,
             sweep_interval_seconds=SWEEP_SECONDS if setup.has_sweeper else NEVER_SECONDS,
             # Without delays of the queue's own, every retry and sleep is a timer to promote.
-            poll_seconds=60.0 if setup.has_delays and setup.mode != "contract" else 10.0,
+            poll_seconds=60.0 if setup.has_delays and setup.mode != "contract" else POLL_SECONDS,
             concurrency=setup.concurrency,
             max_deliveries=setup.max_deliveries,
             continue_nodes=self._rng.choice((1, 3, 64)),
@@ -197,7 +199,7 @@ class Fleet:
 
     async def _upgrade(self, adapter: BaseDistributedAdapter, gate: Gate) -> None:
         """Drain an old worker some day, and start a newer one in its place."""
-        await self._loop.pass_time(self._rng.random() * LATEST_UPGRADE_SECONDS)
+        await self._loop.after(self._rng.random() * LATEST_UPGRADE_SECONDS)
         if gate.is_dead:
             return
         self.drains += 1

@@ -8,6 +8,7 @@ debugging is left out.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
@@ -15,6 +16,11 @@ from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+MOST_CANCELS = 5
+"""How often what is left at the end is cancelled."""
+FORGET_TASKS = 100
+"""After how many more tasks those that are done are forgotten, with all that they hold."""
 
 
 class DeadlockError(RuntimeError):
@@ -35,9 +41,27 @@ class _Handle(asyncio.TimerHandle):
         self._context = context
         self._cancelled = False
 
+    def __repr__(self) -> str:
+        return f"<call of {self._callback!r} at {self._when}>"
+
     def cancel(self) -> None:
         self._cancelled = True
         self._args = ()  # what it holds may be much
+
+
+class _NoHandle(asyncio.Handle):
+    """Of a call that cannot be cancelled."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        pass
+
+    def cancel(self) -> None:
+        raise AssertionError("this call was made by asyncio, which never cancels it")
+
+
+_NO_HANDLE = _NoHandle()
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -46,9 +70,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self._next: deque[_Handle] = deque()
+        self._next: deque[_Handle | tuple[Callable[..., Any], Callable[..., Any], Any]] = deque()
         self._timers: list[tuple[float, int, _Handle | asyncio.Future[None]]] = []
         self._tasks: list[asyncio.Task[Any]] = []
+        self._most_tasks = FORGET_TASKS
         self._numbers = 0
 
     def time(self) -> float:
@@ -57,7 +82,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def call_soon(  # type: ignore[override] # no types of arguments: nothing here looks at them
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
-        handle = _Handle(self.now, callback, args, context or copy_context())
+        if context is not None:  # of a task or a future, which do not look at what they get
+            self._next.append((context.run, callback, args))
+            return _NO_HANDLE
+        handle = _Handle(self.now, callback, args, copy_context())
         self._next.append(handle)
         return handle
 
@@ -87,14 +115,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
         else:
             task = asyncio.Task(coro, loop=self, name=name, context=context)
         self._tasks.append(task)
+        if len(self._tasks) > self._most_tasks:
+            self._most_tasks = 2 * len(self.leftover()) + FORGET_TASKS
         return task
 
-    async def pass_time(self, seconds: float) -> None:
-        """Sleep, for less than `asyncio.sleep` costs."""
+    def after(self, seconds: float) -> asyncio.Future[None]:
+        """What ends when so much time is over; it costs less than `asyncio.sleep`."""
         arrived = self.create_future()
         self._numbers += 1
         heappush(self._timers, (self.now + seconds, self._numbers, arrived))
-        await arrived
+        return arrived
 
     def leftover(self) -> list[asyncio.Task[Any]]:
         """All tasks that are not done."""
@@ -125,13 +155,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 elif not due.done():
                     due.set_result(None)
             for _ in range(len(ready)):
-                handle = ready.popleft()
-                if not handle._cancelled:
-                    try:
-                        handle._context.run(handle._callback, *handle._args)
-                    except Exception as error:  # noqa: BLE001 - of a callback; tasks keep theirs
-                        what = {"message": "a callback failed", "exception": error}
-                        self.call_exception_handler(what)
+                call = ready.popleft()
+                try:
+                    if isinstance(call, tuple):
+                        run, callback, args = call
+                        run(callback, *args)
+                    elif not call._cancelled:
+                        call._context.run(call._callback, *call._args)
+                except Exception as error:  # noqa: BLE001 - of a callback; tasks keep theirs
+                    what = {"message": "a callback failed", "exception": error}
+                    self.call_exception_handler(what)
 
 
 def run_virtually(main: Coroutine[Any, Any, T]) -> T:
@@ -140,17 +173,24 @@ def run_virtually(main: Coroutine[Any, Any, T]) -> T:
     try:
         return loop.run_until_complete(main)
     finally:
-        try:
-            # What is cancelled may begin something else on its way out.
-            while leftover := loop.leftover():
-                for task in leftover:
-                    task.cancel()
-                gathered = asyncio.gather(*leftover, return_exceptions=True)
-                loop.run_until_complete(asyncio.wait_for(gathered, 1))
-        except (TimeoutError, DeadlockError):
-            pass
-        finally:
-            for task in loop.leftover():
-                # Of a worker that vanished, at a call that never comes back: nothing to speak of.
-                task._log_destroy_pending = False  # type: ignore[attr-defined]
-            loop.close()
+        _throw_away(loop)
+        loop.close()
+
+
+def _throw_away(loop: VirtualLoop) -> None:
+    """End all tasks that are left. What is cancelled may begin something else on its way out."""
+    for _ in range(MOST_CANCELS):
+        leftover = loop.leftover()
+        if not leftover:
+            return
+        for task in leftover:
+            task.cancel()
+        with contextlib.suppress(DeadlockError):
+            loop.run_until_complete(asyncio.wait(leftover, timeout=1))
+        for task in leftover:
+            if task.done():
+                with contextlib.suppress(BaseException):
+                    task.result()  # lets go of what its traceback holds
+    for task in loop.leftover():
+        # Of a worker that vanished, at a call that never comes back: nothing to speak of.
+        task._log_destroy_pending = False  # type: ignore[attr-defined]

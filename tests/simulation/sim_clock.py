@@ -35,7 +35,7 @@ class SimClock(Clock):
         return self._loop.now
 
     async def sleep(self, seconds: float) -> None:
-        await self._loop.pass_time(seconds)
+        await self._loop.after(seconds)
 
     def chance(self) -> float:
         return self._rng.random()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from flowcraft.adapter.base import NativePorts
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.clock import Clock
 from flowcraft.engine.cells import CHILD, DUE, FAILED, OPEN, RECORD, STARTED
+from flowcraft.format import format_of
 from flowcraft.local import steps
 from flowcraft.local.adapter import LocalAdapter
 from flowcraft.local.database import JobRow, LocalDatabase
@@ -37,6 +38,7 @@ class SimTables(MemoryTables):
         self.violations: list[str] = []
         self.redeliveries = 0
         self.opened = 0
+        self.watches_formats = False
         self.bodies: list[bytes] = []
 
     @property
@@ -49,14 +51,17 @@ class SimTables(MemoryTables):
         super().insert_job(body, visible_at)
 
     def take_jobs(self, now: float, limit: int, lease_until: float) -> Sequence[JobRow]:
-        jobs = list(self.jobs.items())
-        self._rng.shuffle(jobs)
-        self.jobs = dict(jobs)
+        if len(self.jobs) > 1:
+            jobs = list(self.jobs.items())
+            self._rng.shuffle(jobs)
+            self.jobs = dict(jobs)
         rows = super().take_jobs(now, limit, lease_until)
         self.redeliveries += sum(row.is_redelivered for row in rows)
         return rows
 
     def insert_cell(self, run_id: str, key: str, name: str, value: bytes) -> bool:
+        if name == RECORD and self.watches_formats:
+            self._watch_format(run_id, key, value)
         if name == RECORD and self.runs[run_id].header.is_over:
             self.violations.append(f"{run_id}: {key} was recorded after the end")
         if name == RECORD and self._is_left_behind(run_id):
@@ -65,6 +70,11 @@ class SimTables(MemoryTables):
             self.violations.append(f"{run_id}: {key} got {name!r} after its record")
         self.opened += name == OPEN
         return super().insert_cell(run_id, key, name, value)
+
+    def _watch_format(self, run_id: str, key: str, value: bytes) -> None:
+        """See that no older worker records what belongs to a run that a newer one made."""
+        if format_of(value) < self.runs[run_id].header.format:
+            self.violations.append(f"{run_id}: {key} was recorded by an older worker")
 
     def _is_left_behind(self, run_id: str) -> bool:
         """Whether the parent is gone, or ended and has told its children so."""
@@ -93,12 +103,12 @@ class SimStore(LocalStore):
 
     def __init__(self, tables: LocalDatabase, gate: Opening, clock: Clock, waker: Waker,
                  *, first_sweep_seconds: float, announces: bool) -> None:  # fmt: skip
-        async def transact(
+        def transact(
             step: Callable[[LocalDatabase], Any], /, *, only_reads: bool = False
-        ) -> Any:
+        ) -> Awaitable[Any]:
             del only_reads
             name = step.__qualname__.split(".<locals>")[0].rpartition(".")[2]
-            return await self._step(name, step)
+            return self._step(name, step)
 
         super().__init__(
             transact, clock, first_sweep_seconds=first_sweep_seconds, announces=announces
@@ -107,7 +117,7 @@ class SimStore(LocalStore):
         self._gate = gate
         self._waker = waker
 
-    async def _step(self, name: str, step: Callable[[LocalDatabase], Any]) -> Any:
+    def _step(self, name: str, step: Callable[[LocalDatabase], Any]) -> Awaitable[Any]:
         def apply() -> Any:
             result = step(self._tables)
             if self._tables.has_news:
@@ -115,7 +125,7 @@ class SimStore(LocalStore):
                 self._waker.wake()
             return result
 
-        return await self._gate.call(name, apply)
+        return self._gate.call(name, apply)
 
     async def load(self, loads: Sequence[Load]) -> Sequence[Loaded]:
         return [await self._step("load", lambda db, one=one: steps.load(db, one)) for one in loads]

@@ -49,6 +49,7 @@ class World:
         self._loop = loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         self._backend = Backend(setup.mode, setup.seed, loop)
+        self._backend.tables.watches_formats = setup.is_upgraded
         self._fleet = Fleet(setup, self.rng, self.faults, self._backend, loop)
         gate = Gate("client", self.faults, lambda: None, loop)
         gate.has_faults = False
@@ -128,9 +129,9 @@ class World:
         """Answer waits until the runs are over; why that does not come."""
         loop, setup = self._loop, self.setup
         started = loop.time()
-        left = list(stories)
         while True:
-            left = [one for one in left if not await one.is_over(has_sweeper=setup.has_sweeper)]
+            # All of them each time: a late worker may make a child of one that was over.
+            left = [one for one in stories if not await one.is_over(has_sweeper=setup.has_sweeper)]
             if not left:
                 return []
             if loop.time() - started > setup.longest_seconds:
@@ -194,16 +195,16 @@ class World:
             has_sweeper = self.setup.has_sweeper
             return not all([await one.is_over(has_sweeper=has_sweeper) for one in self._all])
         if not self.setup.has_sweeper:
-            for run_id in list(self._backend.tables.runs):
+            for run_id in self._backend.runs_left():
                 await self._client.runs.cancel(run_id)
-        return bool(self._backend.tables.runs)
+        return bool(self._backend.runs_left())
 
     def _send_late_duplicates(self) -> None:
         """Have some of the messages that were ever sent come again, some time later."""
         sent = self._backend.bodies
         now = self._backend.clock.now()
         for body in self.rng.sample(sent, min(LATE_DUPLICATES, len(sent))):
-            self._backend.tables.insert_job(body, now + self.rng.random() * 2 * LEASE_SECONDS)
+            self._backend.send(body, now + self.rng.random() * 2 * LEASE_SECONDS)
 
     # -- what came of it
 
@@ -213,7 +214,7 @@ class World:
         if self.setup.is_calm and self._backend.tables.redeliveries:
             problems.append("a message came back, and nobody had died")
         if self.setup.is_purged:
-            problems += [f"{run} came back after the purge" for run in self._backend.tables.runs]
+            problems += [f"{run} came back after the purge" for run in self._backend.runs_left()]
         return problems
 
     def _ended(self, observed: list[Observed], problems: list[str]) -> Ended:

@@ -21,6 +21,7 @@ class FilesHarness(Harness):
     """A folder; each adapter reaches it as another process would."""
 
     spec = SPEC
+    is_fast = False  # a sample of the calls; `pytest --all-crash-points` takes all
 
     def __init__(self, folder: Path) -> None:
         self._path = folder

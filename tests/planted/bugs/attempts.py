@@ -40,7 +40,7 @@ delay_without_bound = bug(
 chance_takes_all = bug(
     "chance may take away all of a delay",
     (f"{ATTEMPTS}:delay_seconds", "full * (1 - chance / 2)", "full * (1 - chance)"),
-    rejected_by="AttemptScenarios.test_each_delay_doubles_and_chance_takes_at_most_half",
+    rejected_by="packages/core/tests/engine/test_attempts.py::test_chance_takes_away_at_most_half",
 )
 
 own_delay_does_not_count = bug(

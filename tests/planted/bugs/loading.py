@@ -1,156 +1,144 @@
-"""What must be refused or kept outside of the kit: blueprints, formats, files, expressions."""
+"""Blueprints that are loaded though they make no sense, or come out otherwise than they went in."""
 
 from __future__ import annotations
 
 from tests.planted.bug import bug
 
-FORMATS = "flowcraft.adapter.formats:Formats"
-NODE_RULES = "flowcraft.blueprint.node_rules"
 GRAPH_RULES = "flowcraft.blueprint.graph_rules"
-BLUEPRINT_TESTS = "packages/core/tests/blueprint/test_validate.py::"
-FORMAT_TESTS = "packages/core/tests/adapter/test_formats.py::"
-EXPRESSION_TESTS = "packages/core/tests/expressions/"
+LOOP_RULES = "flowcraft.blueprint.loop_rules"
+NODE_RULES = "flowcraft.blueprint.node_rules"
+PARSE = "flowcraft.blueprint.parse"
+VALIDATE = "flowcraft.blueprint.validate"
 
-id_used_twice = bug(
-    "two nodes of one id are taken",
-    (f"{NODE_RULES}:node_problems", "node.id in seen and", "False and"),
-    rejected_by=f"{BLUEPRINT_TESTS}test_an_id_used_twice_is_refused_once",
+TESTS = "packages/core/tests/blueprint"
+
+first_problem_only = bug(
+    "the error of a blueprint names the first of its problems",
+    (f"{VALIDATE}:load_blueprint", "BlueprintError(reading.blueprint_id, problems)",
+     "BlueprintError(reading.blueprint_id, problems[:1])"),
+    rejected_by=f"{TESTS}/test_validate.py::test_everything_wrong_is_in_one_error",
+)  # fmt: skip
+
+ids_are_counted_in_characters = bug(
+    "an id may have 200 characters of several bytes each",
+    (f"{NODE_RULES}:id_fault", "size = len(node_id.encode())",
+     "size = len(node_id.encode('utf-32')) // 4 - 1"),
+    rejected_by=f"{TESTS}/test_validate.py::test_other_ids_are_refused",
+)  # fmt: skip
+
+unreachable_nodes_are_loaded = bug(
+    "nodes that no start leads to are loaded",
+    (f"{GRAPH_RULES}:reach_problems", "elif lost:", "elif False:"),
+    rejected_by=f"{TESTS}/test_loops.py::test_a_part_that_no_start_leads_to_is_refused",
 )
 
-no_nodes_at_all = bug(
-    "a blueprint without nodes is taken",
-    (f"{NODE_RULES}:node_problems", "if not blueprint.nodes:", "if False:"),
-    rejected_by=f"{BLUEPRINT_TESTS}test_a_blueprint_without_nodes_is_refused",
-)
-
-no_attempt_at_all = bug(
-    "a node may have no attempt",
-    (f"{NODE_RULES}:_NodeRules.check", "config.attempts < 1", "config.attempts < 0"),
-    rejected_by=f"{BLUEPRINT_TESTS}test_impossible_configurations_are_refused",
-)
-
-edge_to_nowhere = bug(
+targets_may_be_unknown = bug(
     "an edge may lead to a node that is not there",
-    (f"{GRAPH_RULES}:edge_problems", "if known < 0:", "if False:"),
-    rejected_by=f"{BLUEPRINT_TESTS}test_unknown_endpoints_are_refused_with_a_suggestion",
+    (f"{GRAPH_RULES}:edge_problems", "if known < 0:", 'if known < 0 and side == "source":'),
+    rejected_by=f"{TESTS}/test_validate.py::test_unknown_endpoints_are_refused_with_a_suggestion",
 )
 
-loop_without_a_condition = bug(
-    "a controller may have no condition",
-    (f"{NODE_RULES}:_check_loop", "not isinstance(condition, str) or not condition", "False"),
-    rejected_by="packages/core/tests/blueprint/test_loops.py::"
-    "test_a_controller_without_a_condition_is_refused",
+a_node_may_lead_to_itself = bug(
+    "a node that leads to itself is no cycle",
+    ("flowcraft.blueprint.cycle_rules:_knots", "len(part) > 1 or node in waiting[node]",
+     "len(part) > 1"),
+    rejected_by=f"{TESTS}/test_loops.py::test_a_node_that_leads_to_itself_is_refused",
+)  # fmt: skip
+
+loops_need_no_condition = bug(
+    "a controller without a condition is loaded",
+    (f"{NODE_RULES}:_check_loop", "if not isinstance(condition, str) or not condition:",
+     "if condition is not None and not isinstance(condition, str):"),
+    rejected_by=f"{TESTS}/test_loops.py::test_a_controller_without_a_condition_is_refused",
+)  # fmt: skip
+
+edges_may_jump_into_bodies = bug(
+    "an edge from outside of all loops may lead into a body",
+    (f"{LOOP_RULES}:_Judge.problems", "if loop != home:", "if loop not in (home, TOP):"),
+    rejected_by=f"{TESTS}/test_loops.py"
+    "::test_a_jump_into_a_body_is_refused_whichever_edge_comes_first",
 )
 
-fallback_of_a_sleep = bug(
-    "a node that cannot fail alone may have a fallback",
-    (f"{GRAPH_RULES}:fallback_problems", "if kind in _WITHOUT_FALLBACK:", "if False:"),
-    rejected_by=f"{BLUEPRINT_TESTS}"
-    "test_built_ins_that_cannot_fail_alone_neither_have_nor_are_fallbacks",
-)
+a_fallback_may_be_its_own = bug(
+    "a node may be its own fallback",
+    (f"{GRAPH_RULES}:_fallback_cycles", "if node >= 0 and seen_from[node] == first:",
+     "if node >= 0 and seen_from[node] == first and graph.fallback_of[node] != node:"),
+    rejected_by=f"{TESTS}/test_validate.py::test_a_cycle_of_fallbacks_is_refused",
+)  # fmt: skip
 
-fallbacks_in_a_circle = bug(
-    "fallbacks may stand in for each other in a circle",
-    (f"{GRAPH_RULES}:fallback_problems", "yield from _fallback_cycles(graph)", "pass"),
-    rejected_by=f"{BLUEPRINT_TESTS}test_a_cycle_of_fallbacks_is_refused",
-)
+anything_may_be_a_fallback = bug(
+    "a sleep, or a webhook, may be a fallback",
+    (f"{GRAPH_RULES}:fallback_problems",
+     "((node, graph.kinds[number]), (nodes[fallback], graph.kinds[fallback]))",
+     "((node, graph.kinds[number]),)"),
+    rejected_by=f"{TESTS}/test_validate.py"
+    "::test_built_ins_that_cannot_fail_alone_neither_have_nor_are_fallbacks",
+)  # fmt: skip
 
-two_scatters_of_a_gather = bug(
+fallbacks_may_be_led_to = bug(
+    "an edge may lead to a fallback that serves one node",
+    (f"{GRAPH_RULES}:fallback_problems", "if served and graph.ins[number]:",
+     "if len(served) > 1 and graph.ins[number]:"),
+    rejected_by=f"{TESTS}/test_validate.py::test_a_fallback_with_incoming_edges_is_refused",
+)  # fmt: skip
+
+a_scatter_may_lead_twice_to_its_gather = bug(
+    "two edges may lead from a scatter to its gather",
+    (f"{GRAPH_RULES}:_scatter_problems", "if graph.targets[out] != target or leads_there:",
+     "if graph.targets[out] != target:"),
+    rejected_by=f"{TESTS}/test_validate.py::test_a_scatter_leads_nowhere_else",
+)  # fmt: skip
+
+two_scatters_may_gather_together = bug(
     "two scatters may have one gather",
-    (f"{GRAPH_RULES}:pair_problems", "elif len(scatters) > 1:", "elif False:"),
-    rejected_by=f"{BLUEPRINT_TESTS}test_a_gather_has_one_scatter_and_names_itself",
+    (f"{GRAPH_RULES}:pair_problems", "elif len(scatters) > 1:", "elif len(scatters) > 2:"),
+    rejected_by=f"{TESTS}/test_validate.py::test_a_gather_has_one_scatter_and_names_itself",
 )
 
-scatter_leads_elsewhere = bug(
-    "a scatter may have no edge to its gather",
-    (f"{GRAPH_RULES}:_scatter_problems", "if not any(graph.targets[edge] == target for edge in "
-     "outs):", "if False:"),
-    rejected_by=f"{BLUEPRINT_TESTS}test_a_scatter_must_lead_to_its_gather",
+delays_may_be_negative = bug(
+    "a delay of -1 ms is loaded",
+    (f"{NODE_RULES}:_NodeRules.check", "config.retry_delay_ms < 0", "config.retry_delay_ms < -1"),
+    rejected_by=f"{TESTS}/test_validate.py::test_impossible_configurations_are_refused",
+)
+
+durations_are_in_seconds = bug(
+    "the number of a duration is seconds",
+    ("flowcraft.blueprint.durations:duration_seconds", "seconds = value / 1000",
+     "seconds = value"),
+    rejected_by=f"{TESTS}/test_validate.py"
+    "::test_a_duration_is_milliseconds_or_a_text_with_a_unit",
 )  # fmt: skip
 
-id_with_a_slash = bug(
-    "an id may have a slash",
-    (f"{NODE_RULES}:id_fault", 'if "/" in node_id:', "if False:"),
-    rejected_by=f"{BLUEPRINT_TESTS}test_other_ids_are_refused",
+transforms_are_not_looked_at = bug(
+    "the transform of an edge with a condition is not compiled when it is loaded",
+    (f"{VALIDATE}:_expressions", "if edge.transform:", "elif edge.transform:"),
+    rejected_by=f"{TESTS}/test_validate.py"
+    "::test_expressions_that_do_not_parse_are_named_with_their_edge",
 )
 
-# -- formats
-
-newer_run_is_read = bug(
-    "a worker goes on with a run of a format that it does not know",
-    (f"{FORMATS}.check", "header.format > self.own", "False"),
-    rejected_by=f"{FORMAT_TESTS}test_a_client_says_that_it_must_be_upgraded",
+unknown_settings_are_ignored = bug(
+    "a setting of a node that nobody knows is ignored",
+    (f"{PARSE}:_read_config", "_check_keys(config, _CONFIG_KEYS, where, problems)", "pass"),
+    rejected_by=f"{TESTS}/test_parse.py::test_all_faults_of_shape_are_named_at_once",
 )
 
-newer_job_is_done = bug(
-    "a worker does a job of a format that it does not know",
-    (f"{FORMATS}.check_job", "job.format > self.own", "False"),
-    rejected_by=f"{FORMAT_TESTS}test_a_newer_job_that_somebody_else_received_must_come_back",
-)
-
-newer_record_is_read = bug(
-    "a worker follows a record of a format that it does not know",
-    ("flowcraft.engine.record:decode_record", "if record.format > reads:", "if False:"),
-    rejected_by=f"{FORMAT_TESTS}test_a_job_that_comes_upon_a_newer_record_is_handed_back",
-)
-
-newer_timer_is_sent = bug(
-    "a worker sends the job of a timer of a format that it does not know",
-    ("flowcraft.adapter.sweeper:Sweeper.promote_timers",
-     " if timer.job.format <= parts.options.format", ""),
-    rejected_by=f"{FORMAT_TESTS}test_a_timer_that_a_newer_worker_set_is_left_to_newer_ones",
+short_delays_are_not_written = bug(
+    "a delay below the usual one is left out when a blueprint is written",
+    (f"{PARSE}:_node_to_json", "config.retry_delay_ms != _DEFAULT_CONFIG.retry_delay_ms",
+     "config.retry_delay_ms > _DEFAULT_CONFIG.retry_delay_ms"),
+    rejected_by=f"{TESTS}/test_parse.py::test_what_is_written_is_read_back",
 )  # fmt: skip
 
-newer_run_holds_up_sweeps = bug(
-    "a run of a newer format keeps older ones from being swept",
-    ("flowcraft.adapter.sweeper:Sweeper._look_at",
-     "await parts.ports.store.swept({found.run_id: soon})\n", "pass\n"),
-    rejected_by=f"{FORMAT_TESTS}test_runs_of_a_newer_format_keep_no_older_one_from_being_swept",
-)  # fmt: skip
-
-format_is_not_written = bug(
-    "a record does not say in which format it was written",
-    (f"{FORMATS}.encode", "if record.format != self.own:", "if False:"),
-    rejected_by=f"{FORMAT_TESTS}test_a_run_of_a_newer_format_waits_for_a_worker_that_can_read_it",
+the_order_of_keys_changes_the_hash = bug(
+    "the hash goes by the order of keys",
+    (f"{PARSE}:canonical_bytes", "sort_keys=True", "sort_keys=False"),
+    rejected_by=f"{TESTS}/test_parse.py::test_the_hash_follows_the_content_and_not_the_spelling",
 )
 
-# -- files
-
-newer_file_is_opened = bug(
-    "a file of a newer version is opened and written to",
-    ("flowcraft.sqlite.schema:refuse_newer", "if version > VERSION:", "if False:"),
-    rejected_by="packages/core/tests/sqlite/test_refusals.py::"
-    "test_a_newer_file_is_refused_and_not_touched",
-)
-
-network_file_is_opened = bug(
-    "a file on a network file system is opened",
-    ("flowcraft.sqlite.settings:refuse_network_filesystem", "if is_network_filesystem(kind):",
-     "if False:"),
-    rejected_by="packages/core/tests/sqlite/test_refusals.py::"
-    "test_a_network_filesystem_is_refused_unless_it_is_allowed",
-)  # fmt: skip
-
-# -- values and expressions
-
-variables_are_shared = bug(
-    "a context variable that a node sets is seen by the next node",
-    ("flowcraft.nodes.variables:with_own_variables", "run = copy_context().run",
-     "run = lambda call, *a, **k: call(*a, **k)"),
-    rejected_by="packages/core/tests/nodes/test_variables.py::"
-    "test_code_keeps_what_it_set_while_it_waits_and_gives_it_to_its_tasks",
-)  # fmt: skip
-
-list_index_is_not_looked_at = bug(
-    "a plain path to an index beyond a list is an error",
-    ("flowcraft.expressions:Expression._walk", " and step < len(value)", ""),
-    rejected_by="ExpressionScenarios.test_a_plain_path_that_leads_nowhere_is_null",
-)
-
-error_of_a_function_is_absorbed = bug(
-    "what a registered function raises is absorbed where its value does not matter",
-    ("flowcraft.expressions:Expression._run", "for name, failure in failures:", "for name, failure "
-     "in ():"),
-    rejected_by=f"{EXPRESSION_TESTS}test_functions.py::"
-    "TestFunctions::test_an_exception_is_not_absorbed_by_the_other_operand",
+params_are_shared_with_their_source = bug(
+    "a blueprint changes with the mapping that it was made of",
+    (f"{PARSE}:_copied_mapping", "strict_json.copy(value, where=place, problems=problems)",
+     "dict(value)"),
+    rejected_by=f"{TESTS}/test_parse.py"
+    "::test_a_blueprint_is_not_changed_through_its_source_or_its_json",
 )  # fmt: skip

@@ -125,13 +125,6 @@ items_get_the_scatters_params = bug(
     rejected_by="BatchScenarios.test_an_item_is_an_activation_with_the_workers_params",
 )  # fmt: skip
 
-batches_share_their_end = bug(
-    "a batch in a loop arrives at the gather of the first iteration",
-    (f"{CONSEQUENCES}:lanes_arrival", 'scope = "/" + scope if scope else ""',
-     'scope = "/0" if scope else ""'),
-    rejected_by="BatchScenarios.test_batches_in_a_loop_begin_anew_each_time",
-)  # fmt: skip
-
 items_have_one_attempt = bug(
     "attempts and timeout of a scatter do not hold for its items",
     ("flowcraft.execution.move:new_move", 'params = plan.node.params.get("workerParams") or {}',

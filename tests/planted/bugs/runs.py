@@ -134,15 +134,14 @@ job_of_an_ended_run_is_done = bug(
 too_large_is_stored = bug(
     "an output above the largest value is stored",
     ("flowcraft.execution.attempt:written", "limit_bytes=largest_value", "limit_bytes=None"),
-    rejected_by="WriteScenarios.test_an_output_above_the_largest_value_fails_its_node_and_gives_"
-    "both_sizes",
+    rejected_by="LargeValueScenarios.test_an_output_too_large_fails_its_node_and_names_both_sizes",
 )
 
 own_writes_are_not_seen = bug(
     "a node does not see what it wrote itself",
     ("flowcraft.adapter.node_context:StoreContext._read", "if key in self._move.writes:",
      "if False:"),
-    rejected_by="WriteScenarios.test_a_node_sees_its_own_writes_at_once",
+    rejected_by="ContextWriteScenarios.test_a_node_sees_its_own_writes_at_once",
 )  # fmt: skip
 
 failing_fallback_fails_nothing = bug(
@@ -268,7 +267,8 @@ reads_are_as_old_as_the_attempt = bug(
      "loaded = await self._parts.ports.load(load)",
      'held = self.__dict__.setdefault("held", {})\n'
      "    loaded = held.setdefault(key, await self._parts.ports.load(load))"),
-    rejected_by="WriteScenarios.test_others_see_them_all_when_they_are_recorded_and_not_before",
+    rejected_by="ContextWriteScenarios.test_others_see_the_writes_of_a_node_together_when_it_is_"
+    "recorded",
 )  # fmt: skip
 
 writes_are_seen_at_once = bug(
@@ -280,5 +280,6 @@ writes_are_seen_at_once = bug(
      '    patch = {key: values.encode_declared(value, what="v")}\n'
      "    await self._parts.ports.commit(Commit(self._move.run.run_id, early, context=patch))\n"
      "    self._move.writes[key] = "),
-    rejected_by="WriteScenarios.test_others_see_them_all_when_they_are_recorded_and_not_before",
+    rejected_by="ContextWriteScenarios.test_others_see_the_writes_of_a_node_together_when_it_is_"
+    "recorded",
 )  # fmt: skip

@@ -104,12 +104,6 @@ retry_takes_the_failure_over = bug(
     rejected_by="RetryScenarios.test_what_failed_executes_and_what_completed_does_not",
 )  # fmt: skip
 
-retry_does_not_wait_for_its_winner = bug(
-    "an `any` join is taken over before the edge that started it has arrived",
-    (f"{ADOPTER}.adopt", "record.winner is not None and str(record.winner) not in", "1 in"),
-    rejected_by="RetryScenarios.test_the_edge_that_won_an_any_join_wins_it_again",
-)
-
 retry_of_what_runs = bug(
     "a run that goes on can be retried",
     ("flowcraft.execution.adoption:check_retry", "if not is_over:", "if False:"),

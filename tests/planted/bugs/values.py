@@ -155,13 +155,6 @@ edges_of_a_caught_node_see_null = bug(
     "failed",
 )  # fmt: skip
 
-empty_list_satisfies_nothing = bug(
-    "an empty list does not satisfy a condition",
-    ("flowcraft.expressions:truthy", 'not (value is None or value == "" or value == 0)',
-     "bool(value)"),
-    rejected_by="ExpressionScenarios.test_null_false_zero_and_the_empty_text_satisfy_no_condition",
-)  # fmt: skip
-
 error_of_an_expression_is_tried_again = bug(
     "an error in an expression is a failed attempt of its node",
     ("flowcraft.adapter.mover:Mover._move",

@@ -4,7 +4,7 @@
     state          a folder for each run, a file for each activation and context key; every call of
                    the core is one atomic step
     coordination   a file for each key
-    waking         nobody is woken: workers look every `poll_seconds`
+    waking         nobody is woken: idle workers look every second
     URL            files:///relative    files:////absolute/path?lease_seconds=10
     options        path                 flowcraft-files
                    lease_seconds        30

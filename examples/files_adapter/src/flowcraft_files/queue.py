@@ -30,8 +30,9 @@ class Message(msgspec.Struct):
     is_taken: bool = False
 
 
-LOOK_SECONDS = 1.0
-"""How often who waits for a message looks: nobody wakes it."""
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 1.0
+"""Nobody is woken: who waits for a message looks, less and less often while none comes."""
 VISIBLE = Schedule("visible")
 BURIED = Schedule("buried")
 
@@ -45,14 +46,19 @@ class FileQueue(JobQueue):
         self._folder = folder
         self._clock = clock
         self.lease_seconds = lease_seconds
+        self._pause_seconds = FIRST_PAUSE_SECONDS
 
     async def receive(self, limit: int, wait_seconds: float) -> Sequence[Delivery]:
         while True:
             taken = await self._take(limit)
+            if taken:
+                self._pause_seconds = FIRST_PAUSE_SECONDS
             if taken or wait_seconds <= 0:
                 return taken
-            await self._clock.sleep(min(wait_seconds, LOOK_SECONDS))
-            wait_seconds -= LOOK_SECONDS
+            pause = min(self._pause_seconds, wait_seconds)
+            await self._clock.sleep(pause)
+            wait_seconds -= pause
+            self._pause_seconds = min(2 * self._pause_seconds, LONGEST_PAUSE_SECONDS)
 
     async def _take(self, limit: int) -> list[Delivery]:
         now = self._clock.now()

@@ -76,9 +76,12 @@ def recorded(run_id: str, key: str, record: Record, *, cursor: str) -> RunEvent:
 
 
 def ended(
-    run_id: str, status: FinalStatus, *, at: float | None, error: ErrorInfo | None
+    run_id: str,
+    status: FinalStatus,
+    *,
+    at: float | None,
+    error: ErrorInfo | None,
+    cursor: str = AFTER_THE_END,
 ) -> RunEvent:
     """The event that a run ended."""
-    return RunEvent(
-        run_id=run_id, kind="ended", status=status, at=at, error=error, cursor=AFTER_THE_END
-    )
+    return RunEvent(run_id=run_id, kind="ended", status=status, at=at, error=error, cursor=cursor)

@@ -15,6 +15,9 @@ PACKAGE = "flowcraft.testing"
 POINTS = "flowcraft-points"
 """The property in which a test of the kit says how many points it tried; see `testing.points`."""
 
+CHECK = "flowcraft-check"
+"""The property that marks a test which stands on a harness, with the name of its module."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the kit."""
@@ -42,8 +45,34 @@ def pytest_configure(config: pytest.Config) -> None:
     pytest.register_assert_rewrite(PACKAGE)
 
 
+def pytest_runtest_setup(item: Any) -> None:
+    """Mark the checks of the kit, which all stand on a harness."""
+    if "harness" in getattr(item, "fixturenames", ()):
+        item.user_properties.append((CHECK, item.path.stem))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say at how many calls something was made to go wrong: by case and adapter, and in all."""
+    """Say how many checks there were, and at how many calls something was made to go wrong."""
+    _sum_up_checks(terminalreporter)
+    _sum_up_points(terminalreporter)
+
+
+def _sum_up_checks(terminalreporter: Any) -> None:
+    counts: Counter[str] = Counter()
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            said = dict(getattr(report, "user_properties", ()))
+            if CHECK in said and getattr(report, "when", "") == "call" and not report.skipped:
+                counts[said[CHECK]] += 1
+                seconds[said[CHECK]] += report.duration
+    if counts:
+        terminalreporter.section("Flowcraft: checks of the kit")
+    for module, count in sorted(counts.items()):
+        terminalreporter.line(f"{module}: {count} checks in {seconds[module]:.0f} s")
+
+
+def _sum_up_points(terminalreporter: Any) -> None:
     totals: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     cases: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for reports in terminalreporter.stats.values():

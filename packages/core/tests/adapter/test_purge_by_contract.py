@@ -12,36 +12,28 @@ from flowcraft.adapter.contract_purge import REMAINING_SECONDS
 from flowcraft.adapter.contract_register import SYSTEM_RUN
 from flowcraft.errors import BackendUnavailableError
 from flowcraft.nodes import Context
-from packages.core.tests.adapter.stage import EPOCH, Stage, virtually
-from tests.simulation.case import BlueprintJson
-from tests.simulation.hand_written import batch, graph, node
+from flowcraft.testing import Call, Harness, Stage, check
+from flowcraft.testing.graphs import BlueprintJson, batch, graph, node
+from packages.core.tests.conformance.harnesses import FourMethodHarness
 
 
 @pytest.fixture
-def stage() -> Stage:
-    stage = Stage("four_method")
-    stage.node("sim.node")(_value)
-    stage.node("sim.worker")(_value)
-    stage.node("fails")(_fail)
-    stage.node("writes")(_write)
-    return stage
-
-
-async def _value(input: Any, params: dict[str, Any]) -> Any:
-    return params.get("value", input)
+def harness() -> Harness:
+    return FourMethodHarness()
 
 
 async def _plus(input: int) -> int:
     return input + 1
 
 
-async def _fail(input: Any) -> None:
-    raise ValueError("no")
-
-
 async def _write(input: Any, ctx: Context) -> Any:
     await ctx.set("written", 1)
     return input
+
+
+def add_writes(stage: Stage) -> None:
+    """Register `writes`."""
+    stage.node("writes")(_write)
 
 
 async def _slow(input: Any) -> None:
@@ -50,7 +42,8 @@ async def _slow(input: Any) -> None:
 
 def traces(stage: Stage) -> list[str]:
     """Everything that still speaks of a run, but for what expires by itself."""
-    server, now = stage.server, EPOCH + asyncio.get_running_loop().time()
+    assert isinstance(stage.harness, FourMethodHarness)
+    server, now = stage.harness.server, stage.now()
     left = [
         key
         for key in server.keys
@@ -64,11 +57,11 @@ def traces(stage: Stage) -> list[str]:
 
 LOOP = {"condition": "input < 3", "maxIterations": 10}
 GRAPHS: dict[str, BlueprintJson] = {
-    "batch": batch(30, {"chunkSize": 7}),
-    "empty batch": batch(0, {}),
+    "batch": batch(30, chunkSize=7),
+    "empty batch": batch(0),
     "joins and skips": {
-        **graph([node("a", "writes"), *(node(n, "echo") for n in "bcd"),
-                 node("j", "echo", config={"joinStrategy": "any"})]),
+        **graph([node("a", "writes"), *(node(n) for n in "bcd"),
+                 node("j", config={"joinStrategy": "any"})]),
         "edges": [
             {"source": "a", "target": "b", "condition": "false"},
             {"source": "a", "target": "c"},
@@ -78,13 +71,13 @@ GRAPHS: dict[str, BlueprintJson] = {
     },
     "attempts and fallback": graph(
         [node("a", "fails", config={"maxRetries": 3, "retryDelay": 1, "fallback": "f"}),
-         node("f", "echo"), node("z", "echo")], ("a", "z"),
+         node("f"), node("z")], ("a", "z"),
     ),
-    "failure": graph([node("a", "fails"), node("b", "echo")], ("a", "b")),
-    "sleep": graph([node("a", "sleep", duration="5s"), node("b", "echo")], ("a", "b")),
+    "failure": graph([node("a", "fails"), node("b")], ("a", "b")),
+    "sleep": graph([node("a", "sleep", duration="5s"), node("b")], ("a", "b")),
     "loop with a sink in its body": {
         **graph([node("a", "value", value=0), node("c", "loop-controller", **LOOP),
-                 node("b", "plus"), node("s", "echo"), node("z", "echo")]),
+                 node("b", "plus"), node("s"), node("z")]),
         "edges": [
             {"source": "a", "target": "c"},
             {"source": "c", "target": "b", "action": "continue"},
@@ -93,16 +86,16 @@ GRAPHS: dict[str, BlueprintJson] = {
             {"source": "c", "target": "z"},
         ],
     },
-    "subflow": graph([node("a", "subflow", blueprintId="below"), node("b", "echo")], ("a", "b")),
+    "subflow": graph([node("a", "subflow", blueprintId="below"), node("b")], ("a", "b")),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-@virtually
+@check("S12.64")
 async def test_every_key_of_a_purged_run_expires(stage: Stage, name: str) -> None:
-    """S12.64"""
     stage.node("plus")(_plus)
-    stage.add(graph([node("x", "writes"), node("y", "echo")], ("x", "y"), name="below"))
+    add_writes(stage)
+    stage.add(graph([node("x", "writes"), node("y")], ("x", "y"), name="below"))
     stage.add(GRAPHS[name])
     worker = stage.worker()
     await stage.submit(GRAPHS[name]["id"], {"n": 1})
@@ -115,11 +108,10 @@ async def test_every_key_of_a_purged_run_expires(stage: Stage, name: str) -> Non
 
 
 @pytest.mark.parametrize("after_seconds", [1.0, 4.0, 30.0])
-@virtually
+@check("S12.64")
 async def test_every_key_of_a_run_that_was_cancelled_on_its_way_expires(
     stage: Stage, after_seconds: float
 ) -> None:
-    """S12.64"""
     stage.node("slow")(_slow)
     nodes = [node("a", "value", value=list(range(20))), node("s", "batch-scatter",
              workerUsesKey="slow", gatherNodeId="g", chunkSize=3), node("g", "batch-gather"),
@@ -135,13 +127,12 @@ async def test_every_key_of_a_run_that_was_cancelled_on_its_way_expires(
     await worker.stop()
     await asyncio.sleep(3 * REMAINING_SECONDS)
     assert traces(stage) == []
-    assert stage.dead_letters() == []
+    assert await stage.dead_letters() == []
 
 
-@virtually
+@check("S12.65")
 async def test_a_run_that_takes_the_id_of_a_purged_one_begins_from_nothing(stage: Stage) -> None:
-    """S12.65"""
-    nodes = [node("a", "echo"), node("w", "wait"), node("z", "echo")]
+    nodes = [node("a"), node("w", "wait"), node("z")]
     stage.add(graph(nodes, ("a", "w"), ("w", "z")))
     stage.worker()
     for number in range(4):
@@ -156,12 +147,11 @@ async def test_a_run_that_takes_the_id_of_a_purged_one_begins_from_nothing(stage
     assert [key for key in traces(stage) if "/" in key] == []
 
 
-@virtually
+@check("S12.65")
 async def test_a_purge_long_after_the_one_before_gives_the_next_run_another_place(
     stage: Stage,
 ) -> None:
-    """S12.65"""
-    stage.add(graph([node("a", "echo")]))
+    stage.add(graph([node("a")]))
     stage.worker()
     for number in range(4):
         # The second one is there when what counts the purges has expired.
@@ -171,24 +161,24 @@ async def test_a_purge_long_after_the_one_before_gives_the_next_run_another_plac
         assert await stage.client.runs.purge("run") is True
 
 
-@virtually
+@check("S12.64")
 async def test_a_worker_that_wakes_after_the_purge_records_nothing(stage: Stage) -> None:
-    """S12.64"""
-    stage.add(graph([node("a", "writes"), node("b", "echo")], ("a", "b")))
+    add_writes(stage)
+    stage.add(graph([node("a", "writes"), node("b")], ("a", "b")))
     await stage.create("g", 1)
     late = asyncio.Event()
-    stage.lease_seconds = 1e6
+    stage.harness.lease_seconds = 1e6
     worker = stage.worker()
     # Those before are of its loops; a run's first own one is the record.
     calls: list[str] = []
 
-    async def before(name: str) -> None:
-        if stage.calls["writes"] and name == "set_if_not_exist":
-            calls.append(name)
+    async def before(call: Call) -> None:
+        if stage.calls["writes"] and call.name == "set_if_not_exist":
+            calls.append(call.name)
             if len(calls) == 1:
                 await late.wait()
 
-    worker.before = before
+    worker.wire.before = before
     await stage.client.runs.start("run")
     await stage.until(lambda: _holds(bool(calls)))
     await stage.client.runs.cancel("run")
@@ -204,9 +194,9 @@ async def _holds(is_so: bool) -> bool:
     return is_so
 
 
-@virtually
+@check("S12.64")
 async def test_a_purge_that_was_cut_short_anywhere_is_finished_by_the_next(stage: Stage) -> None:
-    """S12.64"""
+    add_writes(stage)
     stage.add(graph([node("x", "writes")], name="below"))
     stage.add(GRAPHS["subflow"])
     cut, made = 0, 1
@@ -232,13 +222,13 @@ async def _purge_cut_short(stage: Stage, cut: int) -> int:
     client = stage.make_worker(f"purger {cut}")
     calls = 0
 
-    async def before(name: str) -> None:
+    async def before(call: Call) -> None:
         nonlocal calls
         calls += 1
         if calls >= cut:
             raise BackendUnavailableError("cut short")
 
-    client.before = before
+    client.wire.before = before
     try:
         await client.adapter.runs.purge("run")
     except BackendUnavailableError:
@@ -246,10 +236,10 @@ async def _purge_cut_short(stage: Stage, cut: int) -> int:
     return calls
 
 
-@virtually
+@check()
 async def test_runs_that_are_kept_keep_all_they_have(stage: Stage) -> None:
-    nodes = [node("a", "echo"), node("w", "wait"), node("s", "sleep", duration="4h")]
-    stage.add(graph([*nodes, node("z", "echo")], ("a", "w"), ("w", "s"), ("s", "z")))
+    nodes = [node("a"), node("w", "wait"), node("s", "sleep", duration="4h")]
+    stage.add(graph([*nodes, node("z")], ("a", "w"), ("w", "s"), ("s", "z")))
     stage.worker()
     for run_id in ("run", "3", "kept"):
         await stage.submit("g", run_id, run_id=run_id)

@@ -7,13 +7,22 @@ from typing import Any
 
 import pytest
 
-from flowcraft.errors import UnknownRunError
 from flowcraft.nodes import RunInfo
-from flowcraft.ports.store import End
-from packages.core.tests.adapter.stage import KINDS, Kind, Stage, Worker, virtually
-from tests.simulation.hand_written import graph, node
+from flowcraft.testing import Call, Harness, Stage
+from flowcraft.testing.graphs import graph, node
+from flowcraft.testing.wire import never
+from flowcraft.testing.worker import Worker
+from packages.core.tests.conformance.harnesses import (
+    FourMethodHarness,
+    MemoryHarness,
+    SplitHarness,
+)
 
-STRIDES = {"fused": 1, "split": 1, "four_method": 4}
+STRIDES: dict[type[MemoryHarness | FourMethodHarness], int] = {
+    MemoryHarness: 1,
+    SplitHarness: 1,
+    FourMethodHarness: 4,
+}
 """Every moment; where calls are many, every fourth."""
 
 
@@ -21,11 +30,11 @@ def everything() -> Any:
     """A graph with most of the constructs, that ends by itself."""
     go = {"action": "continue"}
     nodes = [
-        node("a", "echo"),
-        node("left", "echo"),
-        node("right", "echo"),
-        node("never", "echo"),
-        node("j", "echo"),
+        node("a"),
+        node("left"),
+        node("right"),
+        node("never"),
+        node("j"),
         node("c", "loop-controller", condition="input.n < 2"),
         node("body", "count"),
         node("list", "value", value=[1, 2, 3]),
@@ -37,7 +46,7 @@ def everything() -> Any:
         node("instead", "value", value="instead"),
         node("s", "subflow", blueprintId="child"),
         node("w", "wait"),
-        node("z", "echo"),
+        node("z"),
     ]
     edges = [
         ("a", "left"), ("a", "right"), ("a", "never", {"condition": "false"}),
@@ -54,21 +63,13 @@ def set_up(stage: Stage) -> None:
     """Nodes, blueprints, and no sweeper that would help."""
     stage.settings["sweep_interval_seconds"] = 1e7
 
-    @stage.node("count")
-    async def count(input: Any) -> Any:
-        return {"n": input["n"] + 1}
-
-    @stage.node("fails")
-    async def fails(input: Any) -> None:
-        raise RuntimeError("always")
-
     @stage.node("shaky")
     async def shaky(input: Any, run: RunInfo) -> Any:
         if run.attempt == 1:
             raise RuntimeError("once")
         return input
 
-    child = graph([node("a", "echo"), node("b", "echo")], ("a", "b"), name="child")
+    child = graph([node("a"), node("b")], ("a", "b"), name="child")
     stage.add(child, everything())
 
 
@@ -79,22 +80,22 @@ async def run_it(stage: Stage, lose_after: int | None) -> tuple[Any, int]:
     is_lost = asyncio.Event()
     worker = stage.worker()
 
-    async def before(call: str) -> None:
+    async def before(call: Call) -> None:
         nonlocal calls
         calls += 1
         if calls == lose_after:
             is_lost.set()
-            await asyncio.get_running_loop().create_future()
+            await never()
 
-    worker.before = before
+    worker.wire.before = before
     await stage.create("g", {"n": 0})
     assert await stage.resume("w", "resumed") == "kept"
     await stage.client.runs.start("run")
     if lose_after is not None:
         await is_lost.wait()
         worker.abandon()
-        stage.lose_messages()
-        stage.lose_timers()
+        lose_messages(stage.harness)
+        await stage.client.ports.store.clear_timers(await stage.timers())
         await repair(stage, stage.worker())
     result = await stage.result(within=1000.0)
     return (result.status, result.output), calls
@@ -108,61 +109,34 @@ async def repair(stage: Stage, worker: Worker) -> None:
         await asyncio.sleep(60.0)
 
 
+def lose_messages(harness: Harness) -> None:
+    """Delete every message, held or not."""
+    if isinstance(harness, FourMethodHarness):
+        harness.server.messages.clear()
+    else:
+        assert isinstance(harness, MemoryHarness)
+        harness.backend.tables.jobs.clear()
+
+
 EXPECTED = ("completed", {"g": [1, 2, 3], "w": "resumed"})
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_reconciling_repairs_a_run_that_lost_its_messages_at_any_moment(kind: Kind) -> None:
-    counted: list[int] = []
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", STRIDES)
+def test_reconciling_repairs_a_run_that_lost_its_messages_at_any_moment(
+    kind: type[MemoryHarness | FourMethodHarness],
+) -> None:
+    def outcome(lose_after: int | None) -> tuple[Any, int]:
+        async def main(harness: Harness) -> tuple[Any, int]:
+            async with Stage(harness) as stage:
+                return await run_it(stage, lose_after)
 
-    @virtually
-    async def uninterrupted() -> None:
-        outcome, calls = await run_it(Stage(kind), None)
-        assert outcome == EXPECTED
-        counted.append(calls)
+        harness = kind()
+        return harness.run(main(harness))
 
-    @virtually
-    async def interrupted(after: int) -> None:
-        outcome, _ = await run_it(Stage(kind), after)
-        assert outcome == EXPECTED, f"messages lost after call {after}"
-
-    uninterrupted()
+    uninterrupted, calls = outcome(None)
+    assert uninterrupted == EXPECTED
     # A worker that waits makes calls of its own: beyond the end nothing is interrupted.
-    for after in range(1, counted[0] - 5, STRIDES[kind]):
-        interrupted(after)
-
-
-@virtually
-async def test_reconciling_what_is_not_broken_changes_nothing(stage: Stage) -> None:
-    set_up(stage)
-    stage.worker()
-    await stage.create("g", {"n": 0})
-    await stage.client.runs.start("run")
-    for _ in range(20):
-        await stage.client.reconcile("run")
-        await asyncio.sleep(0.1)
-    await stage.until_open("w")
-    await stage.resume("w", "resumed")
-    result = await stage.result()
-    assert (result.status, result.output) == EXPECTED
-    await stage.client.reconcile("run")
-    await stage.until_quiet()
-    assert await stage.result() == result
-
-
-@virtually
-async def test_reconciling_a_run_that_is_not_there_is_an_error(stage: Stage) -> None:
-    with pytest.raises(UnknownRunError, match="'nobody'"):
-        await stage.client.reconcile("nobody")
-
-
-@pytest.mark.parametrize("stage", ["split", "four_method"], indirect=True)
-@virtually
-async def test_reconciling_announces_an_end_that_nobody_announced(stage: Stage) -> None:
-    stage.add(graph([node("a", "echo")]))
-    await stage.create("g", 1)
-    store = stage.client.ports.store
-    await store.finish([End("run", "cancelled")])
-    assert not (await stage.header()).is_announced
-    await stage.client.reconcile("run")
-    assert (await stage.header()).is_announced
+    for after in range(1, calls - 5, STRIDES[kind]):
+        interrupted, _ = outcome(after)
+        assert interrupted == EXPECTED, f"messages lost after call {after}"

@@ -1,16 +1,20 @@
-"""What a node costs in calls to a server, counted where queue and store are two."""
+"""Which calls to a server a node costs.
+
+How many there are on each adapter, and that they do not grow with the run, is a matter of the
+conformance kit: `flowcraft.testing.budgets`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import Counter
 from typing import Any
 
 import pytest
 
-from packages.core.tests.adapter.stage import Stage, virtually
-from tests.simulation.hand_written import graph, node
+from flowcraft.testing import Call, Harness, Stage, check
+from flowcraft.testing.graphs import chain, fan
+from packages.core.tests.conformance.harnesses import MemoryHarness, SplitHarness
 
 IDLE = {"_take", "due_timers", "stalled", "set_if_not_exist", "extend", "touch", "headers"}
 """What a worker calls while it waits, or every few seconds for all it holds together."""
@@ -20,13 +24,13 @@ async def counted(stage: Stage, blueprint: Any, payload: Any = 1) -> Counter[str
     """Run a blueprint, and count the calls of its worker by method."""
     calls: Counter[str] = Counter()
 
-    async def count(call: str) -> None:
-        name = call.split(".")[1]
+    async def count(call: Call) -> None:
+        name = call.name.split(".")[1]
         if name not in IDLE:
             calls[name] += 1
 
     worker = stage.worker()
-    worker.before = count
+    worker.wire.before = count
     stage.add(blueprint)
     await stage.submit(blueprint["id"], payload)
     await stage.result()
@@ -35,26 +39,20 @@ async def counted(stage: Stage, blueprint: Any, payload: Any = 1) -> Counter[str
     return calls
 
 
-def chain(length: int) -> Any:
-    names = [f"n{index}" for index in range(length)]
-    edges = itertools.pairwise(names)
-    return graph([node(name, "echo") for name in names], *edges)
+@pytest.fixture
+def harness(request: pytest.FixtureRequest) -> Harness:
+    made: Harness = request.param()
+    return made
 
 
-def fan(width: int) -> Any:
-    middle = [f"m{index}" for index in range(width)]
-    nodes = [node(name, "echo") for name in ("a", *middle, "z")]
-    return graph(nodes, *(("a", name) for name in middle), *((name, "z") for name in middle))
-
-
-SPLIT = pytest.mark.parametrize("memory", ["split"], indirect=True)
-FUSED = pytest.mark.parametrize("memory", ["fused"], indirect=True)
+SPLIT = pytest.mark.parametrize("harness", [SplitHarness], indirect=True)
+FUSED = pytest.mark.parametrize("harness", [MemoryHarness], indirect=True)
 
 
 @SPLIT
-@virtually
-async def test_a_chain_costs_one_commit_a_node_and_no_queue_traffic(memory: Stage) -> None:
-    calls = await counted(memory, chain(50))
+@check()
+async def test_a_chain_costs_one_commit_a_node_and_no_queue_traffic(stage: Stage) -> None:
+    calls = await counted(stage, chain(50))
     assert calls["commit"] == 50
     # One for the run, one for the first node, and the result's.
     assert calls["load"] <= 4
@@ -66,48 +64,29 @@ async def test_a_chain_costs_one_commit_a_node_and_no_queue_traffic(memory: Stag
 
 
 @FUSED
-@virtually
-async def test_a_chain_costs_one_step_a_node_where_all_is_one(memory: Stage) -> None:
-    calls = await counted(memory, chain(50))
-    assert calls["transition"] == 50
-    assert sum(calls.values()) <= 50 + 12
-
-
-@FUSED
-@virtually
-async def test_a_run_of_one_node_costs_a_read_and_a_step_where_all_is_one(memory: Stage) -> None:
-    calls = await counted(memory, chain(1))
+@check()
+async def test_a_run_of_one_node_costs_a_read_and_a_step_where_all_is_one(stage: Stage) -> None:
+    calls = await counted(stage, chain(1))
     assert calls.pop("get_blueprint") == 1  # once for all runs of a blueprint
     assert calls == {"load": 2, "transition": 1}  # the first one does not know the blueprint yet
 
 
 @FUSED
-@virtually
+@check()
 async def test_branches_that_are_ready_together_share_a_read_and_a_step_where_all_is_one(
-    memory: Stage,
+    stage: Stage,
 ) -> None:
-    calls = await counted(memory, fan(20))
+    calls = await counted(stage, fan(20))
     assert calls.pop("get_blueprint") == 1
     # The first node, its branches, and the last one.
     assert calls.pop("load") <= 4
     assert calls == {"transition": 4}
 
 
-@virtually
-async def test_what_a_node_of_a_chain_costs_does_not_grow_with_the_run(memory: Stage) -> None:
-    memory.settings["continue_nodes"] = 1000
-    short = await counted(memory, chain(50))
-    long = await counted(Stage(memory.kind, continue_nodes=1000), chain(200))
-    more = {name: long[name] - short[name] for name in long.keys() | short.keys()}
-    name = "commit" if memory.kind == "split" else "transition"
-    assert more.pop(name) == 150
-    assert all(difference == 0 for difference in more.values()), more
-
-
 @SPLIT
-@virtually
-async def test_a_fan_costs_one_commit_a_node_and_batches_the_rest(memory: Stage) -> None:
-    calls = await counted(memory, fan(20))
+@check()
+async def test_a_fan_costs_one_commit_a_node_and_batches_the_rest(stage: Stage) -> None:
+    calls = await counted(stage, fan(20))
     assert calls["commit"] <= 22
     assert calls["send"] <= 20
     # One read and one arrival for each branch at most, often shared.
@@ -117,32 +96,10 @@ async def test_a_fan_costs_one_commit_a_node_and_batches_the_rest(memory: Stage)
 
 
 @SPLIT
-@virtually
-async def test_what_a_branch_of_a_fan_costs_does_not_grow_with_the_fan(memory: Stage) -> None:
-    narrow = await counted(memory, fan(20))
-    wide = await counted(Stage(memory.kind), fan(100))
-    for name in wide:
-        assert wide[name] <= 5.5 * max(narrow[name], 4), name
-
-
-@SPLIT
-@virtually
-async def test_a_first_delivery_costs_no_extra_call(memory: Stage) -> None:
-    calls = await counted(memory, chain(1))
+@check()
+async def test_a_first_delivery_costs_no_extra_call(stage: Stage) -> None:
+    calls = await counted(stage, chain(1))
     assert calls["load"] <= 4
     assert calls["commit"] == 1
     assert calls["propagate"] == 1
     assert calls["finish"] == 1
-
-
-@virtually
-async def test_an_idle_worker_makes_few_calls(memory: Stage) -> None:
-    calls: Counter[str] = Counter()
-
-    async def count(call: str) -> None:
-        calls[call.split(".")[1]] += 1
-
-    memory.settings["poll_seconds"] = 1.0
-    memory.worker().before = count
-    await asyncio.sleep(600.0)
-    assert sum(calls.values()) <= 10 * 60 * 6

@@ -16,6 +16,7 @@ from flowcraft.blueprint import canonical_bytes, load_blueprint
 from flowcraft.engine.program import Program
 from flowcraft.errors import BlueprintError
 from flowcraft.expressions import Expressions
+from flowcraft.testing import covers
 
 SOUND: dict[str, Any] = {
     "id": "sound",
@@ -119,6 +120,7 @@ def test_the_sound_blueprint_is_sound() -> None:
     load_blueprint(json.dumps(SOUND), uses=["f"], expressions=Expressions())
 
 
+@covers("S11.1", "S11.10")
 @settings(deadline=None, max_examples=200)
 @given(st.lists(FAULTS, min_size=1, max_size=3))
 def test_a_spoilt_document_is_taken_or_refused_with_its_faults(faults: Any) -> None:
@@ -148,6 +150,7 @@ def test_a_text_cut_short_is_refused_with_the_place(cut: int) -> None:
         Flowcraft(adapter="memory").add(TEXT[:cut])
 
 
+@covers("S11.1", "S11.9")
 @pytest.mark.parametrize(
     ("source", "what"),
     [

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from flowcraft.errors import BackendError, BackendUnavailableError, SchemaVersionError
+from flowcraft.testing import covers
 from packages.core.tests.bad_days.apps import make_app, until, working
 
 
@@ -56,6 +57,7 @@ def overwrite(path: Path) -> None:
         file.write(b"\xff" * (path.stat().st_size - 4096))
 
 
+@covers("S12.41")
 @pytest.mark.parametrize(
     ("spoil", "what"),
     [
@@ -94,6 +96,7 @@ async def test_what_was_committed_before_its_log_was_removed_is_saved_by_who_clo
         assert (await app.run(run.run_id).result(60)).output == 1
 
 
+@covers("S12.31", "S12.41")
 async def test_a_file_that_a_newer_version_takes_over_is_written_no_more(path: Path) -> None:
     app = make_app(path)
     async with app, working(make_app(path)):

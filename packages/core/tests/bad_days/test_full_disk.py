@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from flowcraft.errors import BackendError
+from flowcraft.testing import covers
 from packages.core.tests.bad_days.apps import PATIENCE_SECONDS, make_app, until, working
 
 WORKSPACE = Path(__file__).parents[4]
@@ -33,6 +34,7 @@ def test_a_log_that_fills_the_disk_is_written_back_before_anything_else(path: Pa
     assert (after, is_kept) == (["kept", None], True)
 
 
+@covers("S12.42")
 def test_runs_accepted_before_there_was_no_room_complete_when_there_is(path: Path) -> None:
     message, statuses = child("runs", path)
     assert "Look at the disk and its free space" in message
@@ -58,6 +60,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@covers("S12.42")
 async def test_a_worker_goes_on_when_a_full_disk_has_room_again(
     small_disk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

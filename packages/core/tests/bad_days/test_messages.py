@@ -14,8 +14,9 @@ import pytest
 from flowcraft.adapter.batcher import Batcher
 from flowcraft.errors import BackendError
 from flowcraft.ports.contract import JobPayload, encode_job
-from packages.core.tests.adapter.stage import Stage, virtually
+from flowcraft.testing import Harness, Stage, check
 from packages.core.tests.bad_days.apps import make_app, until, working
+from packages.core.tests.conformance.harnesses import MemoryHarness
 
 NESTED = b'{"runId":"r","blueprintId":"b","nodeId":"n","x":' + b"[" * 100_000
 
@@ -90,11 +91,15 @@ async def test_a_run_that_cannot_be_read_is_a_dead_letter_and_fails_no_neighbour
     assert "cannot be handled" in reason
 
 
-@virtually
-async def test_an_adapter_that_is_asked_for_its_jobs_buries_what_is_none() -> None:
-    stage = Stage("fused")
-    stage.send_raw(NESTED)
-    stage.send("a", run_id="r")
+@pytest.fixture
+def harness() -> Harness:
+    return MemoryHarness()
+
+
+@check("S1.41")
+async def test_an_adapter_that_is_asked_for_its_jobs_buries_what_is_none(stage: Stage) -> None:
+    await stage.send_raw(NESTED)
+    await stage.send("a", run_id="r")
     seen: list[str] = []
 
     async def handler(job: JobPayload) -> None:
@@ -111,7 +116,7 @@ async def test_an_adapter_that_is_asked_for_its_jobs_buries_what_is_none() -> No
     with pytest.raises(Enough):
         await stage.client.process_jobs(handler)
     assert seen == ["r"]
-    assert [body for body, _ in stage.dead_letters()] == [NESTED]
+    assert [letter.body for letter in await stage.dead_letters()] == [NESTED]
 
 
 async def test_what_one_caller_asks_for_in_vain_costs_the_others_nothing() -> None:

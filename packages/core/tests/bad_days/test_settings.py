@@ -52,7 +52,7 @@ def test_a_url_of_no_adapter_names_those_that_are_installed(url: str) -> None:
     if not url:
         assert Flowcraft(url=url).settings()[0].name == "sqlite"  # says nothing
         return
-    with pytest.raises(UnknownAdapterError, match="Installed: memory, sqlite"):
+    with pytest.raises(UnknownAdapterError, match=r"Installed: .*memory, sqlite"):
         Flowcraft(url=url).settings()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from flowcraft.blueprint import compile_plan, content_hash, load_blueprint, parse_blueprint, to_json
 from flowcraft.errors import BlueprintError
+from flowcraft.testing import covers
 
 GOLDEN = Path(__file__).parent / "golden"
 REFUSED = {"loop_jumps_in", "loop_without_entry", "cycle_entry_point"}
@@ -30,6 +31,7 @@ def test_there_are_golden_blueprints() -> None:
     assert set(NAMES) >= REFUSED
 
 
+@covers("S11.10")
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in REFUSED])
 def test_a_golden_blueprint_loads_and_survives_the_round_trip(name: str) -> None:
     blueprint = load_blueprint(text(name))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flowcraft.blueprint import Blueprint, Edge, Node, compile_plan, validate
+from flowcraft.testing import covers
 
 LOOP = "loop-controller"
 
@@ -35,6 +36,7 @@ def only(blueprint: Blueprint) -> str:
     return problem
 
 
+@covers("S6.1", "S6.4", "S6.5")
 @pytest.mark.parametrize(
     "edges",
     [
@@ -53,11 +55,13 @@ def test_regular_loops_are_accepted(edges: list[str]) -> None:
     assert validate(graph(*edges, loops=loops)) == []
 
 
+@covers("S6.2", "S11.4")
 def test_a_controller_without_a_body_is_refused() -> None:
     problem = only(graph("s c", "c z break", loops="c"))
     assert problem.startswith("node 'c': a loop-controller without a body; add an edge from it")
 
 
+@covers("S6.2", "S11.4")
 @pytest.mark.parametrize("condition", [None, "", 3])
 def test_a_controller_without_a_condition_is_refused(condition: Any) -> None:
     blueprint = graph("s c", "c x continue", "x c", loops="c")
@@ -68,6 +72,7 @@ def test_a_controller_without_a_condition_is_refused(condition: Any) -> None:
     assert "condition is missing" in only(Blueprint(id="b", nodes=nodes, edges=blueprint.edges))
 
 
+@covers("S11.7")
 @pytest.mark.parametrize("limit", [0, -1, "3", True, 1.5])
 def test_a_wrong_iteration_limit_is_refused(limit: Any) -> None:
     nodes = (
@@ -79,11 +84,13 @@ def test_a_wrong_iteration_limit_is_refused(limit: Any) -> None:
     assert "maxIterations must be an integer" in only(Blueprint(id="b", nodes=nodes, edges=edges))
 
 
+@covers("S6.2", "S11.4")
 def test_a_controller_that_continues_into_itself_is_refused() -> None:
     problem = only(graph("s c", "c c continue", loops="c"))
     assert problem.startswith("edge 1 'c' -> 'c': the loop goes straight back to its controller")
 
 
+@covers("S6.2", "S11.4")
 def test_a_body_that_never_comes_back_is_refused() -> None:
     problem = only(graph("s c", "c x continue", "c z break", loops="c"))
     assert problem == (
@@ -92,6 +99,7 @@ def test_a_body_that_never_comes_back_is_refused() -> None:
     )
 
 
+@covers("S6.5", "S11.4")
 def test_a_jump_into_a_body_is_refused_whichever_edge_comes_first() -> None:
     for edges in (
         ["s y", "s c", "c x continue", "x y", "y c"],
@@ -102,6 +110,7 @@ def test_a_jump_into_a_body_is_refused_whichever_edge_comes_first() -> None:
         assert "lead this edge to 'c' instead" in problem
 
 
+@covers("S6.5", "S11.4")
 def test_a_jump_out_of_a_body_is_refused_whichever_edge_comes_first() -> None:
     for edges in (
         ["s c", "c x continue", "x c", "x z", "c z break"],
@@ -112,6 +121,7 @@ def test_a_jump_out_of_a_body_is_refused_whichever_edge_comes_first() -> None:
         assert "lead this edge to 'c', and add an edge 'c' -> 'z' with action 'break'" in problem
 
 
+@covers("S6.5", "S11.4")
 def test_a_jump_from_an_inner_body_to_the_outer_controller_is_refused() -> None:
     problem = only(
         graph("s c", "c d continue", "d x continue", "x d", "x c", "d c break", loops="c d")
@@ -119,6 +129,7 @@ def test_a_jump_from_an_inner_body_to_the_outer_controller_is_refused() -> None:
     assert "edge 4 'x' -> 'c': jumps out of the body of loop 'd'" in problem
 
 
+@covers("S6.5", "S11.4")
 def test_a_jump_from_one_body_into_another_is_refused() -> None:
     problem = only(
         graph("s c", "s d", "c x continue", "x c", "d y continue", "y w", "w d", "x w", loops="c d")
@@ -126,6 +137,7 @@ def test_a_jump_from_one_body_into_another_is_refused() -> None:
     assert "edge 7 'x' -> 'w': jumps out of the body of loop 'c' and into that of" in problem
 
 
+@covers("S11.4")
 def test_overlapping_loops_are_refused() -> None:
     problems = validate(
         graph("s c", "s d", "c x continue", "d x continue", "x c", "x d", loops="c d")
@@ -138,6 +150,7 @@ def test_an_exit_into_the_own_body_is_refused() -> None:
     assert "edge 4 'c' -> 'y': an edge by which loop 'c' ends leads into its own body" in problem
 
 
+@covers("S6.1", "S11.1", "S11.4")
 def test_a_plain_cycle_is_refused_with_the_loop_to_write() -> None:
     problem = only(graph("s a", "a b", "b d", "d a", "d z"))
     assert problem == (
@@ -166,6 +179,7 @@ def test_what_the_message_tells_to_write_is_accepted() -> None:
     )
 
 
+@covers("S6.1")
 def test_a_node_that_leads_to_itself_is_refused() -> None:
     assert "cycle without a loop-controller, 'a' -> 'a'" in only(graph("s a", "a a"))
 
@@ -175,6 +189,7 @@ def test_separate_cycles_are_separate_problems() -> None:
     assert [problem.split(":")[0] for problem in problems] == ["node 'a'", "node 'x'"]
 
 
+@covers("S6.1")
 def test_a_cycle_inside_a_body_is_refused() -> None:
     problem = only(graph("s c", "c x continue", "x y", "y x", "y c", loops="c"))
     assert "cycle without a loop-controller, 'x' -> 'y' -> 'x'" in problem
@@ -188,12 +203,14 @@ def test_a_cycle_by_an_exit_is_refused() -> None:
     assert "Give edge 3 'c' -> 'a' the action 'continue'" in problem
 
 
+@covers("S11.2")
 def test_a_part_that_no_start_leads_to_is_refused() -> None:
     problem = only(graph("c x continue", "x c", loops="c", extra="s"))
     assert problem.startswith("nodes 'c', 'x': no start node leads to them")
     assert "to enter the loop 'c', add an edge to it from a node outside" in problem
 
 
+@covers("S11.2")
 def test_a_blueprint_without_a_start_is_refused() -> None:
     problem = only(graph("c x continue", "x c", loops="c"))
     assert problem.startswith("blueprint: no node to start from")

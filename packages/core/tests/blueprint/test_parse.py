@@ -21,7 +21,9 @@ from flowcraft.blueprint import (
     parse_blueprint,
     to_json,
 )
+from flowcraft.blueprint.model import BUILT_INS
 from flowcraft.errors import BlueprintError
+from flowcraft.testing import covers
 
 
 def problems(source: Any) -> tuple[str, ...]:
@@ -105,6 +107,12 @@ def test_defaults_are_not_written() -> None:
     assert to_json(blueprint) == {"id": "b", "nodes": [{"id": "a", "uses": "f"}], "edges": []}
 
 
+@covers("S11.14")
+def test_the_built_ins_are_these() -> None:
+    names = {"wait", "sleep", "webhook", "subflow", "join"}
+    assert {*names, "batch-scatter", "batch-gather", "loop-controller"} == set(BUILT_INS)
+
+
 def test_the_framework_s_class_names_are_aliases() -> None:
     names = [
         "SubflowNode",
@@ -143,6 +151,7 @@ def test_source_locations_are_dropped() -> None:
     assert "_sourceLocation" not in json.dumps(to_json(parse_blueprint(document)))
 
 
+@covers("S11.11")
 def test_the_hash_follows_the_content_and_not_the_spelling() -> None:
     one = parse_blueprint('{"id":"b","nodes":[{"id":"a","uses":"f","params":{"x":1,"y":"é"}}]}')
     other = parse_blueprint(
@@ -154,6 +163,7 @@ def test_the_hash_follows_the_content_and_not_the_spelling() -> None:
     assert content_hash(one) != content_hash(parse_blueprint(one_node()))
 
 
+@covers("S11.11")
 def test_the_hash_of_a_blueprint_never_changes() -> None:
     # Runs are pinned to it: a new value here strands the runs of those who upgrade.
     blueprint = parse_blueprint(one_node(config={"retryDelay": 500.0}, params={"é": 0.1}))
@@ -167,12 +177,25 @@ def test_the_hash_of_a_blueprint_never_changes() -> None:
     )
 
 
+@covers("S11.15")
 def test_a_blueprint_is_not_changed_through_its_source_or_its_json() -> None:
     params = {"x": [1]}
     blueprint = parse_blueprint(one_node(params=params))
     params["x"].append(2)
     to_json(blueprint)["nodes"][0]["params"]["x"] = None
     assert blueprint.nodes[0].params == {"x": [1]}
+
+
+@covers("S11.15")
+def test_no_part_of_a_blueprint_can_be_set() -> None:
+    blueprint = parse_blueprint(
+        {**one_node(), "edges": [{"source": "a", "target": "a"}], "metadata": {"x": 1}}
+    )
+    (node,), (edge,) = blueprint.nodes, blueprint.edges
+    parts = [(blueprint, "nodes"), (node, "uses"), (node.config, "attempts"), (edge, "target")]
+    for part, name in parts:
+        with pytest.raises(AttributeError, match="immutable"):
+            setattr(part, name, None)
 
 
 @pytest.mark.parametrize("source", ['{"id": "b", "nodes": [{"id"', "", "[1", b'{"id": "\xff"}'])
@@ -187,6 +210,7 @@ def test_what_is_no_mapping_is_refused(source: str) -> None:
     assert "a blueprint is a mapping" in problem
 
 
+@covers("S11.1", "S11.3", "S11.9")
 def test_all_faults_of_shape_are_named_at_once() -> None:
     found = problems(
         {
@@ -229,6 +253,7 @@ def test_all_faults_of_shape_are_named_at_once() -> None:
     assert len(found) == len(expected) + 1, "the unknown key 'retries' of node 'g'"
 
 
+@covers("S11.1")
 def test_faults_of_shape_and_of_meaning_are_named_together() -> None:
     with pytest.raises(BlueprintError) as caught:
         load_blueprint(
@@ -316,6 +341,7 @@ def test_python_values_that_are_no_json_are_refused() -> None:
     assert found[2].startswith("node 'a': params.z[1]: object is not JSON")
 
 
+@covers("S11.9")
 @pytest.mark.parametrize("place", ["document", "node", "metadata"])
 def test_dynamic_nodes_are_refused_with_the_rewriting(place: str) -> None:
     document = one_node()
@@ -352,6 +378,7 @@ def test_no_text_crashes_the_reader(source: str | bytes) -> None:
         load_blueprint(source)
 
 
+@covers("S11.10")
 @given(json_values, st.none() | st.floats(0, 1e12), st.integers(1, 10**6))
 def test_what_is_written_is_read_back(params: Any, delay: float | None, attempts: int) -> None:
     config: dict[str, Any] = {"retryDelay": delay, "maxRetries": attempts}

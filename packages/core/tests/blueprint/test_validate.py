@@ -18,6 +18,8 @@ from flowcraft.blueprint import (
     validate,
 )
 from flowcraft.errors import BlueprintError, ExpressionError
+from flowcraft.expressions import Expressions
+from flowcraft.testing import covers
 
 
 def node(node_id: str, uses: str = "f", **fields: Any) -> dict[str, Any]:
@@ -53,15 +55,18 @@ def test_a_sound_blueprint_has_no_problems() -> None:
     assert check([node("a"), node("b"), node("c")], "a b", "a c", "b c") == []
 
 
+@covers("S11.2")
 def test_a_blueprint_without_nodes_is_refused() -> None:
     assert only(check([])) == "blueprint: it has no nodes; add at least one"
 
 
+@covers("S1.10", "S1.11")
 @pytest.mark.parametrize("good", ["a", "a.b", "é" * 100, "x" * 200, "a b", "#1", "日本", "!"])
 def test_an_id_may_be_any_short_text(good: str) -> None:
     assert check([node(good)]) == []
 
 
+@covers("S1.10", "S11.2")
 @pytest.mark.parametrize(
     ("bad", "fault"),
     [
@@ -79,11 +84,13 @@ def test_other_ids_are_refused(bad: str, fault: str) -> None:
     assert fault in only(validate(Blueprint(id=bad, nodes=(Node(id="a", uses="f"),))))
 
 
+@covers("S11.2")
 def test_an_id_used_twice_is_refused_once() -> None:
     problem = only(check([node("a"), node("a"), node("a")]))
     assert problem == "node 'a': several nodes have this id; rename all but one"
 
 
+@covers("S11.1", "S11.3")
 def test_unknown_endpoints_are_refused_with_a_suggestion() -> None:
     problems = check([node("first"), node("second")], "first secnod", "thrd second")
     assert problems == [
@@ -104,6 +111,7 @@ def test_an_empty_field_of_an_edge_is_refused() -> None:
     ]
 
 
+@covers("S11.7")
 @pytest.mark.parametrize(
     ("config", "fault"),
     [
@@ -118,6 +126,7 @@ def test_impossible_configurations_are_refused(config: dict[str, Any], fault: st
     assert fault in only(check([node("a", config=config)]))
 
 
+@covers("S11.1", "S11.7")
 def test_a_blueprint_made_in_python_is_checked_as_strictly() -> None:
     config = NodeConfig(
         attempts="2",  # type: ignore[arg-type]
@@ -168,6 +177,7 @@ def test_the_mappings_of_a_subflow_are_checked() -> None:
     assert ["inputs must map" in problems[0], "outputs must map" in problems[1]] == [True, True]
 
 
+@covers("S10.2")
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [(0, 0), (250, 0.25), (1.5, 0.0015), ("0s", 0), ("10s", 10), ("5m", 300), ("1h", 3600)],
@@ -177,6 +187,7 @@ def test_a_duration_is_milliseconds_or_a_text_with_a_unit(value: Any, seconds: f
     assert check([node("a", "sleep", params={"duration": value})]) == []
 
 
+@covers("S10.2", "S11.7")
 @pytest.mark.parametrize(
     "value",
     [
@@ -189,6 +200,7 @@ def test_other_durations_are_refused(value: Any) -> None:
         duration_seconds(value)
 
 
+@covers("S11.7")
 def test_a_sleep_without_a_duration_is_refused() -> None:
     assert "duration is missing" in only(check([node("a", "sleep")]))
     assert "'soon' is no duration" in only(check([node("a", "sleep", params={"duration": "soon"})]))
@@ -198,21 +210,25 @@ def with_fallback(node_id: str, fallback: str, uses: str = "f", **params: Any) -
     return node(node_id, uses, config={"fallback": fallback}, params=params)
 
 
+@covers("S7.18", "S7.20", "S7.21")
 def test_fallbacks_may_be_shared_chained_and_have_edges_of_their_own() -> None:
     assert check([with_fallback("a", "r"), with_fallback("b", "r"), node("r")]) == []
     assert check([with_fallback("a", "r"), with_fallback("r", "q"), node("q")]) == []
     assert check([with_fallback("a", "r"), node("r"), node("b")], "a b", "r b") == []
 
 
+@covers("S11.3")
 def test_an_unknown_fallback_is_refused() -> None:
     assert "fallback 'x' is no node" in only(check([with_fallback("a", "x")]))
 
 
+@covers("S7.17", "S11.5")
 def test_a_fallback_with_incoming_edges_is_refused() -> None:
     problem = only(check([with_fallback("a", "r"), node("r"), node("b")], "b r"))
     assert problem.startswith("edge 0 'b' -> 'r': 'r' is the fallback of 'a'")
 
 
+@covers("S7.22", "S11.5")
 @pytest.mark.parametrize("length", [1, 2, 5])
 def test_a_cycle_of_fallbacks_is_refused(length: int) -> None:
     nodes = [with_fallback(str(i), str((i + 1) % length)) for i in range(length)]
@@ -220,6 +236,7 @@ def test_a_cycle_of_fallbacks_is_refused(length: int) -> None:
     assert sum("its fallbacks lead back to itself" in problem for problem in problems) == 1
 
 
+@covers("S7.20", "S11.5")
 def test_a_shared_fallback_with_edges_is_refused() -> None:
     nodes = [with_fallback("a", "r"), with_fallback("b", "r"), node("r"), node("c")]
     assert "edge 0 'r' -> 'c': 'r' is a fallback that may run for several" in only(
@@ -227,6 +244,7 @@ def test_a_shared_fallback_with_edges_is_refused() -> None:
     )
 
 
+@covers("S7.20", "S11.5")
 def test_a_fallback_of_a_shared_fallback_has_no_edges_either() -> None:
     nodes = [with_fallback("a", "r"), with_fallback("b", "r"), with_fallback("r", "q")]
     problem = only(check([*nodes, node("q"), node("c")], "q c"))
@@ -241,17 +259,31 @@ def test_a_fallback_that_leads_back_before_its_node_is_refused() -> None:
     assert "'p' -> 'a' -> 'r' -> 'p'" in problem
 
 
-def test_built_ins_that_cannot_fail_alone_neither_have_nor_are_fallbacks() -> None:
-    problem = only(check([with_fallback("a", "r", "sleep", duration=1), node("r")]))
-    assert "'a' is a 'sleep', which neither has a fallback nor is one" in problem
-    problem = only(check([with_fallback("a", "r"), node("r", "webhook")]))
-    assert "'r' is a 'webhook'" in problem
+NO_FALLBACK: dict[str, dict[str, Any]] = {
+    "loop-controller": {"condition": "k"},
+    "batch-scatter": {"workerUsesKey": "w", "gatherNodeId": "g"},
+    "batch-gather": {},
+    "sleep": {"duration": 1},
+    "webhook": {},
+}
+
+
+@covers("S7.23", "S11.5")
+@pytest.mark.parametrize("uses", NO_FALLBACK)
+def test_built_ins_that_cannot_fail_alone_neither_have_nor_are_fallbacks(uses: str) -> None:
+    params = NO_FALLBACK[uses]
+    wrong = f"'x' is a '{uses}', which neither has a fallback nor is one"
+    having = check([with_fallback("x", "r", uses, **params), node("r")])
+    being = check([with_fallback("a", "x"), node("x", uses, params=params)])
+    # The first is also a loop without a body, a scatter without a gather, and so on.
+    assert [sum(wrong in problem for problem in found) for found in (having, being)] == [1, 1]
 
 
 def test_waits_and_subflows_may_have_and_be_fallbacks() -> None:
     assert check([with_fallback("a", "r", "subflow", blueprintId="c"), node("r", "wait")]) == []
 
 
+@covers("S11.5")
 def test_a_fallback_shared_by_two_loops_is_refused() -> None:
     problem = only(
         check(
@@ -275,6 +307,7 @@ def test_a_batch_may_say_everything() -> None:
     assert check([*nodes, node("a"), node("z")], "a s", "s g", "g z") == []
 
 
+@covers("S11.6", "S11.7")
 @pytest.mark.parametrize(
     ("params", "fault"),
     [
@@ -294,6 +327,7 @@ def test_wrong_parameters_of_a_scatter_are_refused(params: dict[str, Any], fault
     assert fault in only(check(batch(**params), "s g"))
 
 
+@covers("S11.3", "S11.6")
 def test_a_scatter_without_a_gather_is_refused() -> None:
     alone = [node("s", "batch-scatter", params={"workerUsesKey": "w"})]
     assert "gatherNodeId is missing" in only(check(alone))
@@ -302,10 +336,12 @@ def test_a_scatter_without_a_gather_is_refused() -> None:
     assert "gatherNodeId 'x' is a 'f'" in only(check([*alone, node("x")], "s x"))
 
 
+@covers("S8.2", "S11.6")
 def test_a_scatter_must_lead_to_its_gather() -> None:
     assert "no edge leads to its gather; add the edge 's' -> 'g'" in only(check(batch()))
 
 
+@covers("S8.2", "S11.6")
 def test_a_scatter_leads_nowhere_else() -> None:
     problem = only(check([*batch(), node("z")], "s g", "s z"))
     assert problem.startswith("edge 1 's' -> 'z': the only edge of a scatter leads to its gather")
@@ -313,12 +349,14 @@ def test_a_scatter_leads_nowhere_else() -> None:
     assert "edge 1 's' -> 'g'" in only(check(batch(), "s g", "s g"))
 
 
+@covers("S8.2", "S11.6")
 @pytest.mark.parametrize("field", ["action", "condition", "transform"])
 def test_the_edge_to_a_gather_is_plain(field: str) -> None:
     problem = only(check(batch(), {"source": "s", "target": "g", field: "x"}))
     assert "move them to an edge into 's' or out of 'g'" in problem
 
 
+@covers("S11.6")
 def test_a_gather_has_one_scatter_and_names_itself() -> None:
     assert "no scatter names it" in only(check([node("g", "batch-gather")]))
     other = node("t", "batch-scatter", params={"workerUsesKey": "w", "gatherNodeId": "g"})
@@ -351,6 +389,7 @@ class Refusing:
         raise ExpressionError(f"{source!r} does not parse")
 
 
+@covers("S11.8")
 def test_expressions_that_do_not_parse_are_named_with_their_edge() -> None:
     compiler = Refusing()
     problems = check(
@@ -367,6 +406,21 @@ def test_expressions_that_do_not_parse_are_named_with_their_edge() -> None:
     ]
 
 
+@covers("S4.14", "S4.24", "S4.25", "S4.26", "S11.8")
+@pytest.mark.parametrize("where", ["condition", "transform"])
+@pytest.mark.parametrize(
+    "refused",
+    ["k ==", "context[k]", "context == k", "unheard_of(k)", "k.map(x, x)", "k === 1", "k.length"],
+)
+def test_expressions_that_are_not_allowed_are_refused_when_loaded(where: str, refused: str) -> None:
+    edge = {"source": "a", "target": "b", where: refused}
+    document = {"id": "b", "nodes": [node("a"), node("b")], "edges": [edge]}
+    with pytest.raises(BlueprintError) as caught:
+        load_blueprint(document, expressions=Expressions())
+    assert only([*caught.value.problems]).startswith(f"edge 0 'a' -> 'b': {where}: ")
+
+
+@covers("S11.1")
 def test_everything_wrong_is_in_one_error() -> None:
     with pytest.raises(BlueprintError) as caught:
         load_blueprint(

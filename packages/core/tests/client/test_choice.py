@@ -6,6 +6,7 @@ import pytest
 
 from flowcraft.client.choice import AdapterChoice, resolve
 from flowcraft.errors import SettingsError, UnknownAdapterError
+from flowcraft.testing import covers
 
 NOTHING = AdapterChoice()
 SQLITE_HERE = AdapterChoice(url="sqlite:///here.db")
@@ -20,12 +21,14 @@ def test_the_scheme_of_a_url_names_the_adapter():
     assert resolve(AdapterChoice(url="memory://"), environ={})[0].name == "memory"
 
 
+@covers("S12.25")
 def test_the_environment_wins_over_the_application():
     spec, settings, *_ = resolve(SQLITE_HERE, environ={"FLOWCRAFT_URL": "sqlite:///there.db"})
     assert (spec.name, settings.path) == ("sqlite", "there.db")
     assert resolve(SQLITE_HERE, environ={"FLOWCRAFT_ADAPTER": "memory"})[0].name == "memory"
 
 
+@covers("S12.25")
 def test_the_command_line_wins_over_the_environment():
     _, settings, *_ = resolve(
         NOTHING,
@@ -91,6 +94,7 @@ def test_a_name_and_a_url_of_two_adapters_contradict_each_other():
         resolve(NOTHING, environ=environ)
 
 
+@covers("S12.26")
 def test_an_option_that_does_not_exist_is_refused_with_the_nearest_one():
     with pytest.raises(SettingsError, match="Did you mean 'lease_seconds'"):
         resolve(AdapterChoice(options={"leese_seconds": 3}), environ={})
@@ -98,6 +102,7 @@ def test_an_option_that_does_not_exist_is_refused_with_the_nearest_one():
         resolve(AdapterChoice(url="sqlite:///x.db?leese_seconds=3"), environ={})
 
 
+@covers("S12.27")
 def test_an_adapter_that_is_not_installed_is_refused_with_what_installs_it():
     with pytest.raises(UnknownAdapterError, match="pip install"):
         resolve(NOTHING, environ={"FLOWCRAFT_ADAPTER": "kafka"})

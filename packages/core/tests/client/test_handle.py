@@ -8,6 +8,7 @@ import pytest
 
 from flowcraft import Flowcraft, NonRetryableError, create_flow
 from flowcraft.errors import AmbiguousResumeError, RunError, RunNotFinishedError, UnknownRunError
+from flowcraft.testing import covers
 
 
 async def echo(value):
@@ -163,6 +164,7 @@ async def test_a_run_whose_only_open_end_is_a_wait_is_waiting(start, app, workin
     assert await run.status() == "completed"
 
 
+@covers("S1.15", "S1.16")
 async def test_a_run_that_executes_beside_its_wait_is_running(
     start, app, working, until_status, gate
 ):
@@ -189,6 +191,7 @@ async def test_a_run_that_sleeps_is_waiting_and_says_until_when(start, app, work
     assert night.until == pytest.approx(explanation.created_at + 3600, abs=60)
 
 
+@covers("S1.15")
 async def test_a_run_waits_as_its_child_does(app, working, until_status):
     child, parent = create_flow("child"), create_flow("parent")
     child.wait("approve")
@@ -376,6 +379,7 @@ async def test_a_resume_that_comes_early_is_kept_for_its_wait(start, app, workin
         assert (await run.result(timeout=30)).output == 1
 
 
+@covers("S10.16")
 async def test_a_resume_that_could_mean_several_waits_lists_them(start, app, working, until_status):
     def build(flow):
         flow.wait("first")

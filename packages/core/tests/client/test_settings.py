@@ -9,8 +9,10 @@ from flowcraft.client.choice import AdapterChoice, resolve
 from flowcraft.client.settings import WorkSettings, resolve_work
 from flowcraft.errors import SettingsError
 from flowcraft.sqlite.settings import SqliteSettings
+from flowcraft.testing import covers
 
 
+@covers("S12.39")
 def test_the_command_line_wins_over_the_environment_and_this_over_the_application():
     application = WorkSettings(concurrency=2, drain_seconds=3.0, max_deliveries=4)
     environ = {"FLOWCRAFT_CONCURRENCY": "20", "FLOWCRAFT_DRAIN_SECONDS": "30"}
@@ -34,6 +36,7 @@ def test_a_variable_that_does_not_fit_is_refused(text):
         resolve_work(WorkSettings(), command_line={}, environ={"FLOWCRAFT_CONCURRENCY": text})
 
 
+@covers("S12.39")
 async def test_what_the_environment_says_reaches_the_worker(monkeypatch):
     app = Flowcraft(adapter="memory", concurrency=2)
     monkeypatch.setenv("FLOWCRAFT_CONCURRENCY", "3")

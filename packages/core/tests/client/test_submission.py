@@ -14,6 +14,7 @@ from flowcraft.errors import (
     UnknownBlueprintError,
     ValueNotStorableError,
 )
+from flowcraft.testing import covers
 
 
 @dataclass
@@ -66,6 +67,7 @@ async def test_a_fresh_run_has_an_id_of_its_own_each_time(order_app):
     assert first.run_id != second.run_id
 
 
+@covers("S1.7")
 async def test_the_same_key_and_payload_give_the_same_run_before_and_after_its_end(
     order_app, working
 ):
@@ -78,12 +80,14 @@ async def test_the_same_key_and_payload_give_the_same_run_before_and_after_its_e
     assert (await later.result(timeout=0)).output == 8
 
 
+@covers("S1.8")
 async def test_a_key_with_another_payload_is_a_conflict(order_app):
     await order_app.submit("order", {"size": 4}, idempotency_key="k")
     with pytest.raises(IdempotencyConflictError, match=r"'k' belongs to run .*another payload"):
         await order_app.submit("order", {"size": 5}, idempotency_key="k")
 
 
+@covers("S1.8")
 async def test_a_key_with_another_blueprint_is_a_conflict(order_app):
     order_app.add(one_node_flow(id="other"))
     await order_app.submit("order", {"size": 4}, idempotency_key="k")
@@ -116,6 +120,7 @@ async def test_a_run_id_and_a_key_exclude_each_other(order_app):
         await order_app.submit("order", None, run_id="a", idempotency_key="b")
 
 
+@covers("S1.6")
 async def test_an_unknown_blueprint_is_refused_and_no_run_comes_into_being(order_app):
     with pytest.raises(UnknownBlueprintError, match="Did you mean 'order'"):
         await order_app.submit("ordr", None, run_id="r")
@@ -158,6 +163,7 @@ async def test_a_blueprint_that_starts_itself_is_kept_once(app):
     assert set((await header_of(app, run.run_id)).blueprints) == {"again"}
 
 
+@covers("S1.4")
 async def test_a_run_follows_the_blueprint_as_it_was_when_it_was_submitted(order_app, working):
     old = await order_app.submit("order", {"size": 4})
     order_app.add(one_node_flow(triple), replace=True)
@@ -174,6 +180,7 @@ async def test_a_key_of_an_older_version_of_the_blueprint_is_a_conflict(order_ap
         await order_app.submit("order", {"size": 4}, idempotency_key="k")
 
 
+@covers("S1.34")
 async def test_a_deadline_comes_with_the_submission_or_from_the_blueprint(order_app):
     document = {
         "id": "timed",

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from flowcraft import Flowcraft
+from flowcraft.testing import covers
 from flowcraft.worker import Worker
 
 BOTH = (signal.SIGTERM, signal.SIGINT)
@@ -60,6 +61,7 @@ async def ended(*tasks: asyncio.Task[None]) -> None:
         await asyncio.gather(*tasks)
 
 
+@covers("S12.44")
 @pytest.mark.parametrize("number", BOTH)
 async def test_a_signal_drains_all_workers_of_a_process(missed, start, number):
     tasks = [(await start())[1] for _ in range(3)]
@@ -91,6 +93,7 @@ async def test_a_signal_drains_a_worker_that_came_after_others_had_gone(missed, 
     assert missed == []
 
 
+@covers("S12.44")
 async def test_a_signal_drains_a_worker_that_still_opens_its_lifespan(missed, start):
     opening, go_on = asyncio.Event(), asyncio.Event()
 
@@ -111,6 +114,7 @@ async def test_a_signal_drains_a_worker_that_still_opens_its_lifespan(missed, st
     assert missed == []
 
 
+@covers("S12.44")
 async def test_a_second_signal_does_what_it_did_before(missed, start):
     tasks = [(await start())[1] for _ in range(2)]
     signal.raise_signal(signal.SIGTERM)

@@ -249,6 +249,16 @@ class FourMethodHarness(Harness):
     async def messages(self) -> Sequence[bytes]:
         return [message.body for message in self.server.messages]
 
+    async def traces(self, run_id: str) -> Sequence[str]:
+        """But for what expires by itself."""
+        server = self.server
+        found = [
+            f"key {key}"
+            for key in server.keys
+            if f"/{run_id}/" in key and key not in server.expiries
+        ]
+        return found + [f"context {key}" for key in server.contexts.get(run_id, ())]
+
     async def redeliver(self) -> bool:
         for message in self.server.messages:
             message.visible_at = 0.0

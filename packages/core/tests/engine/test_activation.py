@@ -21,6 +21,7 @@ from flowcraft.engine.activation import (
     signal_key,
     stand_in_scope,
 )
+from flowcraft.testing import covers
 from packages.core.tests.engine.made import few
 
 ids = st.text(st.characters(exclude_characters="/", exclude_categories=["Cc", "Cs"]), min_size=1)
@@ -29,10 +30,11 @@ segments = st.one_of(
 )
 
 
+@covers("S1.10", "S1.11")
 @few
 @given(ids, st.lists(segments))
 def test_a_key_is_read_back_as_the_activation_that_it_names(node: str, path: list[str]) -> None:
-    """S1.10 and S1.11: no id has a slash, and some have dots, marks and numbers."""
+    """No id has a slash, and some have dots, marks and numbers."""
     activation = Activation(node, "".join("/" + segment for segment in path))
     assert parse_activation(activation.key) == activation
 
@@ -69,8 +71,9 @@ def test_only_the_scope_of_an_item_has_its_index(scope: str, index: int | None) 
     assert item_index(scope) == index
 
 
+@covers("S8.9")
 def test_the_lanes_of_a_batch_are_no_activation() -> None:
-    """S8.9: the set of a batch's lanes has a key of its own in each scope of the scatter."""
+    """The set of a batch's lanes has a key of its own in each scope of the scatter."""
     assert lanes_key(Activation("s")) == "s/#"
     assert lanes_key(Activation("s", "/3")) == "s/3/#"
     assert is_lanes_key("s/#")
@@ -80,8 +83,9 @@ def test_the_lanes_of_a_batch_are_no_activation() -> None:
     assert not is_lanes_key("s#")
 
 
+@covers("S1.10")
 def test_what_belongs_to_the_run_has_the_keys_of_no_activation() -> None:
-    """S1.10: no id is empty or has a slash, so these begin like no activation's key."""
+    """No id is empty or has a slash, so these begin like no activation's key."""
     keys = [names.END, names.EXPECTED, names.WAITS, names.RUN, signal_key(""), signal_key("w")]
     assert keys == ["/end", "/expected", "/waits", "/run", "/signals/", "/signals/w"]
     assert all(parse_activation(key).node == "" for key in keys)

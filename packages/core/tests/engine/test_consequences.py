@@ -16,6 +16,7 @@ from flowcraft.engine.consequences import (
     end_is_reached,
     lanes_arrival,
 )
+from flowcraft.testing import covers
 from packages.core.tests.engine.made import (
     LOOP,
     arrivals,
@@ -30,8 +31,9 @@ from packages.core.tests.engine.made import (
 # --- edges ------------------------------------------------------------------------------------
 
 
+@covers("S4.5", "S4.7")
 def test_each_edge_arrives_at_its_target_taken_with_a_value_or_skipped_without() -> None:
-    """S4.5 and S4.7: taken ones first, then skipped ones, as the record lists them."""
+    """Taken ones first, then skipped ones, as the record lists them."""
     made = program("a j", "a k go", "b j", edge("a", "j", transform="x"))
     found = arrivals(made, "a", output=Raw(b"1"), taken=(0, 3), skipped=(1,), values={3: Raw(b"2")})
     assert found == [
@@ -51,8 +53,9 @@ def test_an_any_join_is_marked_as_one() -> None:
     ]
 
 
+@covers("S1.31")
 def test_a_failure_arrives_nowhere() -> None:
-    """S1.31: neither at its targets nor at the end."""
+    """Neither at its targets nor at the end."""
     made = program("a b", a=rescued_by("F"))
     assert follow(made, "b", outcome="failed") == Consequences([], [])
     assert follow(made, "a", outcome="failed", taken=(0,)) == Consequences([], [])
@@ -61,8 +64,9 @@ def test_a_failure_arrives_nowhere() -> None:
 # --- the end ----------------------------------------------------------------------------------
 
 
+@covers("S1.24")
 def test_each_sink_arrives_at_the_end_which_needs_all_of_them() -> None:
-    """S1.24: a skipped one arrives too."""
+    """A skipped one arrives too."""
     made = program("a b", "a c")
     assert arrivals(made, "b") == [Arrival("/end", "b", True, 2)]
     assert arrivals(made, "c", outcome="skipped") == [Arrival("/end", "c", False, 2)]
@@ -72,8 +76,9 @@ def test_each_sink_arrives_at_the_end_which_needs_all_of_them() -> None:
 SIDE = program("s c", "c x continue", "x c", "x side", "c t", c=LOOP)
 
 
+@covers("S1.25")
 def test_a_branch_that_ends_in_a_loop_is_expected_by_the_end_before_the_iteration_begins() -> None:
-    """S1.25: expected first, and by no number, since nobody knows how many will come."""
+    """Expected first, and by no number, since nobody knows how many will come."""
     assert arrivals(SIDE, "c/4", action="continue", taken=(1,)) == [
         Arrival("/expected", "side/4", True, 0),
         Arrival("x/4", "1", True, 1, False, b"null"),
@@ -83,8 +88,8 @@ def test_a_branch_that_ends_in_a_loop_is_expected_by_the_end_before_the_iteratio
     assert arrivals(SIDE, "t", outcome="skipped") == [Arrival("/end", "t", False, 0)]
 
 
+@covers("S1.25")
 def test_a_loop_expects_the_branches_of_its_own_body_and_no_inner_ones() -> None:
-    """S1.25."""
     made = program(
         *("s c", "c x continue", "x c", "x one", "x two", "x d"),
         *("d y continue", "y d", "y three", "d c"),
@@ -98,6 +103,7 @@ def test_a_loop_expects_the_branches_of_its_own_body_and_no_inner_ones() -> None
     ]
 
 
+@covers("S1.24", "S1.25")
 @pytest.mark.parametrize(
     ("members", "expected", "reached"),
     [
@@ -112,7 +118,6 @@ def test_a_loop_expects_the_branches_of_its_own_body_and_no_inner_ones() -> None
 def test_the_end_is_reached_when_sinks_and_expected_branches_are_over(
     members: set[str], expected: set[str], reached: bool
 ) -> None:
-    """S1.24 and S1.25."""
     assert end_is_reached(SIDE, members, expected) is reached
 
 
@@ -125,8 +130,8 @@ NESTED = program(
 )
 
 
+@covers("S6.7", "S6.8")
 def test_the_way_into_a_loop_leads_to_evaluation_0() -> None:
-    """S6.7 and S6.8."""
     assert arrivals(NESTED, "s", taken=(0,)) == [Arrival("c/0", "0", True, 1, False, b"null")]
 
 
@@ -140,8 +145,9 @@ def test_an_evaluation_that_goes_on_begins_the_iteration_of_its_number() -> None
     ]
 
 
+@covers("S6.8")
 def test_the_way_back_leads_to_the_next_evaluation() -> None:
-    """S6.8: it counts the edges that lead back, and not the way in."""
+    """It counts the edges that lead back, and not the way in."""
     assert arrivals(NESTED, "y/3/9", taken=(3,), skipped=(4,)) == [
         Arrival("d/3/10", "3", True, 2, False, b"null"),
         Arrival("d/3/10", "4", False, 2),
@@ -170,8 +176,8 @@ def test_a_skipped_controller_ends_its_loop_and_skips_the_exits() -> None:
         assert found.arrivals == [Arrival("t", "6", False, 1), Arrival("u", "7", False, 1)]
 
 
+@covers("S1.23")
 def test_a_controller_without_exits_is_a_sink_once_its_loop_has_ended() -> None:
-    """S1.23."""
     made = program("s c", "c x continue", "x c", c=LOOP)
     assert follow(made, "c/2", action="break") == Consequences(
         [Arrival("/end", "c", True, 1)], [Cell("c", "last", b"2")]
@@ -182,8 +188,9 @@ def test_a_controller_without_exits_is_a_sink_once_its_loop_has_ended() -> None:
     ]
 
 
+@covers("S1.25")
 def test_an_inner_controller_without_exits_ends_a_branch_of_the_iteration_around_it() -> None:
-    """S1.25: under the name that the loop around it expects."""
+    """Under the name that the loop around it expects."""
     made = program("s c", "c x continue", "x c", "x d", "d y continue", "y d", c=LOOP, d=LOOP)
     assert arrivals(made, "c/1", action="continue")[0] == Arrival("/expected", "d/1", True, 0)
     assert follow(made, "d/1/7", action="break") == Consequences(
@@ -191,8 +198,9 @@ def test_an_inner_controller_without_exits_ends_a_branch_of_the_iteration_around
     )
 
 
+@covers("S6.3")
 def test_a_function_whose_action_is_called_continue_begins_no_iteration() -> None:
-    """S6.3: that is the controller's word, and a function's like any other."""
+    """That is the controller's word, and a function's like any other."""
     made = program("a b continue", "a c")
     assert arrivals(made, "b", action="continue") == [Arrival("/end", "b", True, 2)]
 
@@ -203,8 +211,8 @@ CHAIN = program("a t", "G u", a=rescued_by("F"), F=rescued_by("G"))
 SHARED = program("a t", "b t", a=rescued_by("H"), b=rescued_by("H"))
 
 
+@covers("S7.14", "S7.15")
 def test_a_node_that_was_caught_hands_its_input_to_its_fallback_and_decides_nothing() -> None:
-    """S7.14 and S7.15."""
     found = arrivals(CHAIN, "a", outcome="caught", input=Raw(b"7"), output=Raw(b"1"))
     assert found == [Arrival("F", "catch", True, 1, False, b"7")]
     assert arrivals(SHARED, "b", outcome="caught") == [
@@ -212,8 +220,9 @@ def test_a_node_that_was_caught_hands_its_input_to_its_fallback_and_decides_noth
     ]
 
 
+@covers("S7.16", "S7.21")
 def test_a_stand_in_takes_the_edges_under_the_names_of_those_it_stands_in_for() -> None:
-    """S7.16 and S7.21: the value is the stand-in's."""
+    """The value is the stand-in's."""
     assert arrivals(CHAIN, "G", taken=(0, 1), output=Raw(b"9")) == [
         Arrival("t", "0", True, 1, False, b"9"),
         Arrival("u", "1", True, 1, False, b"9"),
@@ -221,8 +230,9 @@ def test_a_stand_in_takes_the_edges_under_the_names_of_those_it_stands_in_for() 
     assert arrivals(SHARED, "H/!b", taken=(1,)) == [Arrival("t", "1", True, 2, False, b"null")]
 
 
+@covers("S7.20")
 def test_a_stand_in_in_a_loop_takes_edges_in_the_scope_of_the_one_that_failed() -> None:
-    """S7.20: its own scope is one further in."""
+    """Its own scope is one further in."""
     made = program(
         *("s c", "c a continue", "a b", "b c", "c t"),
         c=LOOP,
@@ -235,16 +245,17 @@ def test_a_stand_in_in_a_loop_takes_edges_in_the_scope_of_the_one_that_failed() 
     assert arrivals(made, "a/2", outcome="caught")[0].target == "H/2/!a"
 
 
+@covers("S7.17")
 def test_a_stand_in_ends_the_run_in_the_place_of_a_sink() -> None:
-    """S7.17: it is no sink itself."""
+    """It is no sink itself."""
     made = program("s a", "s b", a=rescued_by("F"), b=rescued_by("G"), F=rescued_by("E"))
     assert arrivals(made, "F") == [Arrival("/end", "a", True, 2)]
     assert arrivals(made, "E") == [Arrival("/end", "a", True, 2)]
     assert arrivals(made, "a", outcome="caught")[0].target == "F"
 
 
+@covers("S1.25", "S7.16")
 def test_a_stand_in_ends_a_branch_of_a_loop_under_the_name_that_is_expected() -> None:
-    """S1.25 and S7.16."""
     made = program(
         *("s c", "c x continue", "x c", "x a", "x b", "c t"),
         c=LOOP,
@@ -254,8 +265,8 @@ def test_a_stand_in_ends_a_branch_of_a_loop_under_the_name_that_is_expected() ->
     assert arrivals(made, "H/2/!b") == [Arrival("/end", "b/2", True, 0)]
 
 
+@covers("S7.19")
 def test_a_fallback_with_edges_that_was_not_needed_is_skipped_down_the_chain() -> None:
-    """S7.19."""
     made = program("a t", "F u", a=rescued_by("F"))
     assert arrivals(made, "a", taken=(0,))[1:] == [Arrival("F", "catch", False, 1)]
     assert arrivals(made, "a", outcome="skipped", skipped=(0,))[1:] == [
@@ -269,8 +280,8 @@ def test_a_fallback_with_edges_that_was_not_needed_is_skipped_down_the_chain() -
     assert arrivals(CHAIN, "G", outcome="skipped", skipped=(1,)) == [Arrival("u", "1", False, 1)]
 
 
+@covers("S7.18", "S7.19")
 def test_a_fallback_in_a_loop_is_skipped_in_its_iteration() -> None:
-    """S7.18 and S7.19."""
     made = program("s c", "c a continue", "a c", "F c", "c t", c=LOOP, a=rescued_by("F"))
     assert arrivals(made, "a/4", taken=(2,))[1:] == [Arrival("F/4", "catch", False, 1)]
 
@@ -284,8 +295,9 @@ def test_a_fallback_without_edges_that_was_not_needed_leaves_nothing() -> None:
     assert len(arrivals(joined, "a", taken=(0,))) == 1
 
 
+@covers("S1.24")
 def test_a_skipped_fallback_says_nothing_of_the_node_that_it_serves() -> None:
-    """S1.24: that node has arrived at the end itself."""
+    """That node has arrived at the end itself."""
     made = program("s a", "F u", a=rescued_by("F"))
     assert arrivals(made, "F", outcome="skipped", skipped=(1,)) == [Arrival("u", "1", False, 1)]
     assert arrivals(made, "F", taken=(1,)) == [
@@ -297,8 +309,8 @@ def test_a_skipped_fallback_says_nothing_of_the_node_that_it_serves() -> None:
 # --- batches ----------------------------------------------------------------------------------
 
 
+@covers("S8.5", "S8.7", "S8.8")
 def test_a_batch_starts_as_many_items_as_fit_in_flight() -> None:
-    """S8.5, S8.7 and S8.8."""
     made = program("s g", s=scatter(chunkSize=3), g="batch-gather")
     go = [Arrival(f"s/#{index}", "go", True, 1) for index in range(3)]
     assert arrivals(made, "s", items=7) == go
@@ -306,21 +318,21 @@ def test_a_batch_starts_as_many_items_as_fit_in_flight() -> None:
     assert arrivals(made, "s", items=2) == go[:2]
 
 
+@covers("S8.4")
 @pytest.mark.parametrize("items", [0, None])
 def test_a_batch_without_items_goes_on_to_its_gather(items: int | None) -> None:
-    """S8.4."""
     made = program("s g", s=scatter(), g="batch-gather")
     assert arrivals(made, "s", items=items) == [Arrival("g", "0", True, 1, False, b"null")]
 
 
+@covers("S5.5")
 def test_a_skipped_scatter_skips_its_gather() -> None:
-    """S5.5."""
     made = program("s g", s=scatter(), g="batch-gather")
     assert arrivals(made, "s", outcome="skipped", skipped=(0,)) == [Arrival("g", "0", False, 1)]
 
 
+@covers("S8.8", "S8.9")
 def test_an_item_starts_the_next_of_its_lane_and_the_last_of_a_lane_ends_it() -> None:
-    """S8.8 and S8.9."""
     made = program("s g", s=scatter(chunkSize=3), g="batch-gather")
 
     def after(item: int, items: int) -> list[Arrival]:
@@ -354,8 +366,8 @@ def test_every_item_starts_once_and_every_lane_ends_once(items: int, chunk: int)
     assert sorted(ended) == sorted((str(lane), lanes) for lane in range(lanes))
 
 
+@covers("S8.10", "S8.11")
 def test_a_failed_item_stops_its_lane_unless_the_batch_goes_on() -> None:
-    """S8.10 and S8.11."""
     strict = program("s g", s=scatter(chunkSize=1), g="batch-gather")
     assert arrivals(strict, "s/#0", outcome="failed", items=2) == []
     lenient = program("s g", s=scatter(chunkSize=1, onItemError="continue"), g="batch-gather")
@@ -363,8 +375,8 @@ def test_a_failed_item_stops_its_lane_unless_the_batch_goes_on() -> None:
     assert arrivals(lenient, "s/#1", outcome="failed", items=2) == [Arrival("s/#", "0", True, 1)]
 
 
+@covers("S6.19", "S8.5")
 def test_a_batch_in_a_loop_has_items_and_lanes_in_each_iteration() -> None:
-    """S8.5 and S6.19."""
     made = program(
         *("b c", "c s continue", "s g", "g c", "c t"),
         c=LOOP,
@@ -378,8 +390,8 @@ def test_a_batch_in_a_loop_has_items_and_lanes_in_each_iteration() -> None:
     assert arrivals(made, "s/4", items=0) == [lanes_arrival(made, "s/4/#")]
 
 
+@covers("S8.9")
 def test_complete_lanes_arrive_at_the_gather() -> None:
-    """S8.9."""
     made = program("s g", s=scatter(), g="batch-gather")
     assert lanes_arrival(made, "s/#") == Arrival("g", "0", True, 1, False, b"null")
 
@@ -387,6 +399,7 @@ def test_complete_lanes_arrive_at_the_gather() -> None:
 # --- joins ------------------------------------------------------------------------------------
 
 
+@covers("S5.2", "S5.4", "S12.8", "S12.9")
 @pytest.mark.parametrize(
     ("members", "taken", "decision"),
     [(1, 0, "pending"), (1, 1, "pending"), (2, 0, "skip"), (2, 1, "ready"), (2, 2, "ready")]
@@ -394,12 +407,12 @@ def test_complete_lanes_arrive_at_the_gather() -> None:
 def test_an_all_join_is_decided_when_every_edge_has_arrived(
     members: int, taken: int, decision: Decision
 ) -> None:
-    """S5.2, S5.4, S12.8 and S12.9."""
     for came_taken in (True, False):
         arrival = Arrival("j", "0", came_taken, 2)
         assert decide(arrival, members, taken, None) == decision
 
 
+@covers("S5.3", "S5.4", "S5.7", "S12.9")
 @pytest.mark.parametrize(
     ("came_taken", "members", "taken", "winner", "decision"),
     [
@@ -421,11 +434,11 @@ def test_an_all_join_is_decided_when_every_edge_has_arrived(
 def test_an_any_join_starts_with_its_winner_alone(
     came_taken: bool, members: int, taken: int, winner: str | None, decision: Decision
 ) -> None:
-    """S5.3, S5.4, S5.7 and S12.9."""
     assert decide(Arrival("j", "0", came_taken, 2, any=True), members, taken, winner) == decision
 
 
+@covers("S1.25")
 @pytest.mark.parametrize("members", [0, 1, 5])
 def test_a_set_that_needs_nothing_decides_nothing(members: int) -> None:
-    """S1.25: the end that waits for branches of loops is compared, and not counted."""
+    """The end that waits for branches of loops is compared, and not counted."""
     assert decide(Arrival("/end", "t", True, 0), members, members, None) == "pending"

@@ -18,6 +18,7 @@ from flowcraft.engine.names import (
     stood_for,
     walk_path,
 )
+from flowcraft.testing import covers
 from packages.core.tests.engine.made import LOOP, program, rescued_by, scatter
 
 NODES = {"a", "a.b", "x.y.z", "_outputs.q", "_outputs."}
@@ -31,6 +32,7 @@ def key(name: str, *path: str) -> Candidate:
     return Candidate(None, name, path)
 
 
+@covers("S1.11", "S3.7")
 @pytest.mark.parametrize(
     ("name", "meanings"),
     [
@@ -58,10 +60,10 @@ def key(name: str, *path: str) -> Candidate:
     ],
 )
 def test_a_name_in_inputs_means_what_the_order_says(name: str, meanings: list[Candidate]) -> None:
-    """S3.7 and S1.11."""
     assert input_candidates(name, NODES) == tuple(meanings)
 
 
+@covers("S4.12", "S4.13")
 @pytest.mark.parametrize(
     ("name", "meanings"),
     [
@@ -77,7 +79,6 @@ def test_a_name_in_inputs_means_what_the_order_says(name: str, meanings: list[Ca
 def test_a_name_in_an_expression_is_a_context_key_and_then_a_node(
     name: str, meanings: list[Candidate]
 ) -> None:
-    """S4.12 and S4.13."""
     assert expression_candidates(name, NODES) == tuple(meanings)
 
 
@@ -91,6 +92,7 @@ LOOPS = program(
 )
 
 
+@covers("S6.6", "S6.7")
 @pytest.mark.parametrize(
     ("target", "loops"),
     [("s", ()), ("x", ("c",)), ("y", ("c", "d")), ("c", ("c",)), ("d", ("c", "d")), ("t", ())],
@@ -98,10 +100,10 @@ LOOPS = program(
 def test_a_scope_counts_the_iterations_around_a_node_and_the_evaluations_of_a_controller(
     target: str, loops: tuple[str, ...]
 ) -> None:
-    """S6.6 and S6.7."""
     assert evaluated_loops(LOOPS.plan, target) == loops
 
 
+@covers("S3.9", "S3.10", "S6.15")
 @pytest.mark.parametrize(
     ("reader", "target", "place"),
     [
@@ -139,10 +141,10 @@ def test_a_scope_counts_the_iterations_around_a_node_and_the_evaluations_of_a_co
 def test_the_output_of_a_node_is_found_from_where_the_reader_stands(
     reader: str, target: str, place: Place | None
 ) -> None:
-    """S3.9, S3.10 and S6.15."""
     assert output_place(LOOPS.plan, parse_activation(reader), target) == place
 
 
+@covers("S3.10", "S3.15")
 @pytest.mark.parametrize(
     ("target", "place"),
     [("t", Place("", "t")), ("y", Place("", "y", ("c", "d"))), ("e", Place("", "e", ("e",)))],
@@ -150,7 +152,6 @@ def test_the_output_of_a_node_is_found_from_where_the_reader_stands(
 def test_from_outside_of_every_loop_a_node_is_meant_in_the_last_iterations(
     target: str, place: Place
 ) -> None:
-    """S3.10 and S3.15."""
     assert outside_place(LOOPS.plan, target) == place
 
 
@@ -204,6 +205,7 @@ def test_a_run_can_have_a_node_in_each_scope_of_its_place(slot: tuple[object, st
     assert is_slot(made.plan, parse_activation(key))
 
 
+@covers("S12.19")
 @pytest.mark.parametrize(
     "slot",
     [
@@ -219,7 +221,7 @@ def test_a_run_can_have_a_node_in_each_scope_of_its_place(slot: tuple[object, st
     ],
 )
 def test_a_run_cannot_have_any_other_activation(slot: tuple[object, str]) -> None:
-    """S12.19: such a message is malformed."""
+    """Such a message is malformed."""
     made, key = slot
     assert not is_slot(made.plan, parse_activation(key))
 
@@ -232,6 +234,7 @@ def test_a_scope_begins_with_a_slash() -> None:
 VALUE = {"a": [{"b": 1}, [2, 3]], "0": "text", "": {"n": None}}
 
 
+@covers("S3.8")
 @pytest.mark.parametrize(
     ("path", "found"),
     [
@@ -252,17 +255,19 @@ VALUE = {"a": [{"b": 1}, [2, 3]], "0": "text", "": {"n": None}}
     ],
 )
 def test_a_path_leads_to_a_member_or_an_element_or_nowhere(path: str, found: object) -> None:
-    """S3.8: what leads nowhere is null."""
+    """What leads nowhere is null."""
     assert walk_path(VALUE, tuple(path.split(".")) if path else ()) == found
 
 
+@covers("S3.8")
 @pytest.mark.parametrize("part", ["²", "٣", "१", "01", "9" * 5000, ""])
 def test_only_a_number_as_it_is_written_is_an_index(part: str) -> None:
-    """S3.8: what looks like a number leads nowhere, and breaks nothing."""
+    """What looks like a number leads nowhere, and breaks nothing."""
     assert walk_path(["x"] * 9, (part,)) is None
 
 
+@covers("S12.19")
 def test_no_iteration_has_a_number_beyond_64_bits() -> None:
-    """S12.19: whoever reads a scope may take its numbers for numbers."""
+    """Whoever reads a scope may take its numbers for numbers."""
     assert is_slot(LOOPS.plan, Activation("x", "/" + "9" * 18))
     assert not is_slot(LOOPS.plan, Activation("x", "/" + "9" * 19))

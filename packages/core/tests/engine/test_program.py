@@ -9,6 +9,7 @@ import pytest
 from flowcraft.blueprint import compile_plan
 from flowcraft.engine.names import Candidate
 from flowcraft.engine.program import DEFAULT_CHUNK_SIZE, DEFAULT_MAX_ITERATIONS, Program
+from flowcraft.testing import covers
 from packages.core.tests.engine.made import LOOP, edge, program, rescued_by, scatter
 
 
@@ -16,23 +17,25 @@ def with_inputs(inputs: Any) -> Program:
     return program("a b", "b c", c={"inputs": inputs})
 
 
+@covers("S3.1", "S3.7")
 def test_a_mapping_of_inputs_has_the_meanings_of_each_name() -> None:
-    """S3.1 and S3.7."""
     node = with_inputs({"one": "a", "two": "k"}).nodes["c"]
     assert node.inputs == {"one": (Candidate("a", None),), "two": (Candidate(None, "k"),)}
 
 
+@covers("S3.6")
 def test_a_bare_input_has_the_meanings_of_its_name() -> None:
-    """S3.6."""
     assert with_inputs("a").nodes["c"].inputs == {"": (Candidate("a", None),)}
 
 
+@covers("S3.2")
 def test_a_node_without_inputs_names_nothing() -> None:
-    """S3.2: it gets what arrives."""
+    """It gets what arrives."""
     assert program("a b").nodes["b"].inputs is None
     assert with_inputs({}).nodes["c"].inputs == {}
 
 
+@covers("S3.7", "S8.18")
 @pytest.mark.parametrize(
     ("inputs", "expected"),
     [
@@ -47,7 +50,6 @@ def test_a_node_without_inputs_names_nothing() -> None:
     ],
 )
 def test_inputs_name_the_context_if_one_of_them_may_be_a_key(inputs: Any, expected: bool) -> None:
-    """S8.18 and S3.7."""
     made = program("a b", "b c", c={"inputs": inputs} if inputs is not None else "f")
     assert made.nodes["c"].names_context is expected
 
@@ -60,8 +62,8 @@ FORK = program(
 )
 
 
+@covers("S4.6", "S4.8")
 def test_a_node_knows_the_expressions_of_its_own_edges() -> None:
-    """S4.6 and S4.8."""
     node = FORK.nodes["a"]
     assert {index: one.source for index, one in node.conditions.items()} == {
         0: "k > other",
@@ -84,8 +86,8 @@ def test_only_what_the_expressions_of_a_node_name_is_read_for_them() -> None:
     assert FORK.nodes["b"].reads == {}
 
 
+@covers("S4.10", "S7.20", "S7.21")
 def test_a_fallback_has_the_expressions_of_all_that_it_may_stand_in_for() -> None:
-    """S4.10, S7.20 and S7.21."""
     made = program(
         edge("a", "t", condition="one"),
         edge("b", "t", transform="two"),
@@ -105,8 +107,8 @@ def test_a_fallback_has_the_expressions_of_all_that_it_may_stand_in_for() -> Non
     assert set(nodes["G"].reads) == {"one", "three"}
 
 
+@covers("S6.2", "S6.9")
 def test_a_controller_has_its_condition_and_reads_for_it() -> None:
-    """S6.2 and S6.9."""
     made = program("s c", "c x continue", edge("x", "c", condition="j"), "c t", c=LOOP)
     controller = made.nodes["c"].controller
     assert controller is not None
@@ -164,32 +166,32 @@ def of_scatter(**params: Any) -> Any:
     return program("s g", s=scatter(**params), g="batch-gather").nodes["s"]
 
 
+@covers("S8.7")
 def test_a_batch_has_a_hundred_items_in_flight_unless_given() -> None:
-    """S8.7."""
     assert of_scatter().chunk_size == DEFAULT_CHUNK_SIZE == 100
     assert of_scatter(chunkSize=1).chunk_size == 1
 
 
+@covers("S6.18")
 def test_a_loop_begins_ten_thousand_iterations_at_most_unless_given() -> None:
-    """S6.18."""
     assert DEFAULT_MAX_ITERATIONS == 10_000
 
 
+@covers("S8.10")
 def test_a_failed_item_is_passed_only_if_the_scatter_says_so() -> None:
-    """S8.10."""
     assert of_scatter(onItemError="continue").goes_on_past_failed_items is True
     assert of_scatter(onItemError="fail").goes_on_past_failed_items is False
     assert of_scatter().goes_on_past_failed_items is False
 
 
+@covers("S8.1")
 def test_each_item_runs_the_implementation_that_the_scatter_names() -> None:
-    """S8.1."""
     assert of_scatter(worker="work").worker_uses == "work"
     assert program("a b", b={"uses": "work"}).nodes["b"].uses == "work"
 
 
+@covers("S11.10")
 def test_a_program_knows_its_blueprint_its_edges_and_its_hash() -> None:
-    """S11.10."""
     made = program("a b", "b c")
     assert made.plan == compile_plan(made.blueprint)
     assert made.hash == made.plan.hash
@@ -198,8 +200,8 @@ def test_a_program_knows_its_blueprint_its_edges_and_its_hash() -> None:
     assert all(made.nodes[id_].plan is made.plan.nodes[id_] for id_ in made.nodes)
 
 
+@covers("S1.4", "S8.15", "S9.1")
 def test_the_children_of_a_program_are_those_of_its_subflows_and_batches() -> None:
-    """S1.4, S9.1 and S8.15."""
     made = program(
         *("a b", "b s", "s g", "g u", "u h"),
         a={"uses": "subflow", "params": {"blueprintId": "one"}},

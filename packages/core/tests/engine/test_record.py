@@ -21,6 +21,7 @@ from flowcraft.engine.record import (
 )
 from flowcraft.errors import NewerFormatError
 from flowcraft.format import FORMAT
+from flowcraft.testing import covers
 from packages.core.tests.engine.made import few
 
 FULL = Record(
@@ -70,12 +71,13 @@ def test_what_is_not_said_of_an_error_is_not_written() -> None:
     assert encode_record(Record(outcome="failed", error=ErrorInfo("a", "broke"))) == stored
 
 
+@covers("S12.4")
 @pytest.mark.parametrize(
     ("written", "field"),
     [(FULL, "outcome"), (ErrorInfo("a", "broke"), "node"), (GatherReference("s", 1), "items")],
 )
 def test_what_was_written_down_cannot_be_changed(written: object, field: str) -> None:
-    """S12.4: the runtime in one process hands the very same record to all who ask."""
+    """The runtime in one process hands the very same record to all who ask."""
     with pytest.raises(AttributeError):
         setattr(written, field, getattr(written, field))
 
@@ -85,8 +87,8 @@ def test_a_record_says_by_name_what_it_is_told() -> None:
         Record("completed")  # type: ignore[misc]
 
 
+@covers("S1.32")
 def test_an_error_says_node_and_message_and_begins_at_the_first_attempt() -> None:
-    """S1.32."""
     assert ErrorInfo("a", "broke") == ErrorInfo("a", "broke", "NodeError", "", 1, "")
 
 
@@ -96,9 +98,10 @@ def test_the_format_is_not_written_as_long_as_it_is_the_first() -> None:
     assert decode_record(b'{"outcome":"completed","format":2}', reads=2).format == 2
 
 
+@covers("S12.61")
 @pytest.mark.parametrize("more", [b'"outcome":"completed"', b'"outcome":"unheard of","x":[1]'])
 def test_a_record_of_a_newer_format_is_not_read_and_says_so(more: bytes) -> None:
-    """S12.61, whatever a newer format may say."""
+    """Whatever a newer format may say."""
     with pytest.raises(NewerFormatError, match="has format 3"):
         decode_record(b'{%s,"format":3}' % more, reads=2)
 
@@ -108,14 +111,16 @@ def test_an_outcome_that_nobody_knows_is_not_read() -> None:
         decode_record(b'{"outcome":"lost"}')
 
 
+@covers("S4.7")
 def test_an_edge_carries_its_transformed_value_or_else_the_output() -> None:
-    """S4.7: null is a value that a transform may give."""
+    """Null is a value that a transform may give."""
     record = Record(outcome="completed", output=Raw(b"1"), values={0: Raw(b"null"), 2: Raw(b"2")})
     assert [carried_value(record, index) for index in range(3)] == [b"null", b"1", b"2"]
 
 
+@covers("S8.14")
 def test_the_output_of_a_gather_is_a_reference_to_its_items() -> None:
-    """S8.14: the list is never one stored value."""
+    """The list is never one stored value."""
     record = Record(outcome="completed", output=Raw(b"1"), gathered="s/1", items=12)
     assert output_value(record) == carried_value(record, 0) == b'@["s/1",12]'
     empty = Record(outcome="completed", gathered="s", items=0)
@@ -148,6 +153,7 @@ def test_cells_are_stored_under_these_names_for_ever() -> None:
     assert numbered == ("failed:", "child:", "started:", "back:")
 
 
+@covers("S1.42", "S1.43")
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -156,5 +162,5 @@ def test_cells_are_stored_under_these_names_for_ever() -> None:
     ],
 )
 def test_the_journal_tells_of_records_and_failed_attempts(name: str, expected: bool) -> None:
-    """S1.42 and S1.43: of what is over, and of nothing that may be missing."""
+    """Of what is over, and of nothing that may be missing."""
     assert cells.is_told(name) is expected

@@ -10,7 +10,8 @@ from flowcraft.blueprint import EdgePlan
 from flowcraft.engine.activation import Activation, parse_activation
 from flowcraft.engine.program import Program
 from flowcraft.engine.record import Record
-from flowcraft.engine.routing import owners, route, skip_record
+from flowcraft.engine.routing import BREAK, CONTINUE, owners, route, skip_record
+from flowcraft.testing import covers
 from packages.core.tests.engine.made import LOOP, edge, few, program, rescued_by, scatter
 
 
@@ -57,15 +58,16 @@ def test_a_named_action_has_its_edges_and_every_other_result_those_without(
     assert taken(FORK, "a", action, holds=holds) == (expected, others)
 
 
+@covers("S4.4")
 def test_edges_without_an_action_are_no_second_choice() -> None:
-    """S4.4: the action is named, and its condition does not hold."""
+    """The action is named, and its condition does not hold."""
     made = program(edge("a", "b", action="go", condition="x"), edge("a", "c"))
     assert taken(made, "a", "go") == ([], [0, 1])
     assert taken(made, "a", "other") == ([1], [0])
 
 
+@covers("S4.6")
 def test_two_edges_between_the_same_nodes_are_decided_each_for_itself() -> None:
-    """S4.6."""
     made = program(edge("a", "b", action="go"), edge("a", "b", action="stay"))
     assert taken(made, "a", "stay") == ([1], [0])
     assert taken(made, "a") == ([], [0, 1])
@@ -100,8 +102,9 @@ def test_each_edge_is_taken_or_skipped_as_the_sentences_say(
     assert found == (expected, [index for index in range(len(edges)) if index not in expected])
 
 
+@covers("S4.8")
 def test_a_condition_is_asked_for_candidates_only() -> None:
-    """S4.8: what cannot be taken is not evaluated, so it cannot fail the run."""
+    """What cannot be taken is not evaluated, so it cannot fail the run."""
     asked: list[int] = []
 
     def holds(one: EdgePlan) -> bool:
@@ -117,6 +120,7 @@ RING = program(edge("s", "c"), edge("c", "x", action="continue"), edge("x", "c")
                c=LOOP)  # fmt: skip
 
 
+@covers("S6.9", "S6.10", "S6.11")
 @pytest.mark.parametrize(
     ("action", "expected"),
     [("continue", ([1], [])), ("break", ([4], [3, 5]))],
@@ -124,18 +128,24 @@ RING = program(edge("s", "c"), edge("c", "x", action="continue"), edge("x", "c")
 def test_an_evaluation_decides_either_the_iteration_or_the_exits(
     action: str, expected: tuple[list[int], list[int]]
 ) -> None:
-    """S6.9, S6.10 and S6.11."""
     assert taken(RING, "c/0", action) == expected
 
 
+@covers("S6.9", "S6.10")
+def test_a_controller_says_continue_or_break() -> None:
+    """Blueprints name their edges so."""
+    assert (CONTINUE, BREAK) == ("continue", "break")
+
+
+@covers("S4.2", "S6.3")
 def test_a_loop_that_ends_takes_the_exits_without_an_action_where_none_is_named_break() -> None:
-    """S6.3 and S4.2."""
     made = program("s c", "c x continue", "x c", "c t", "c u other", c=LOOP)
     assert taken(made, "c/2", "break") == ([3], [4])
 
 
+@covers("S8.9")
 def test_the_edge_of_a_scatter_waits_for_its_items() -> None:
-    """S8.9: the scatter itself decides nothing, and neither does an item."""
+    """The scatter itself decides nothing, and neither does an item."""
     made = program("s g", s=scatter(), g="batch-gather")
     assert taken(made, "s") == ([], [])
     assert taken(made, "s/#0") == ([], [])
@@ -144,16 +154,17 @@ def test_the_edge_of_a_scatter_waits_for_its_items() -> None:
 RESCUED = program("a b", "a c go", "F d", "G e go", a=rescued_by("F"), F=rescued_by("G"))
 
 
+@covers("S4.10", "S7.16", "S7.18", "S7.21")
 def test_a_stand_in_decides_the_edges_of_all_that_it_stands_in_for() -> None:
-    """S4.10, S7.16, S7.18 and S7.21: each owner's edges for themselves, the first to fail first."""
+    """Each owner's edges for themselves, the first to fail first."""
     assert taken(RESCUED, "a", "go") == ([1], [0])
     assert taken(RESCUED, "F", "go") == ([1, 2], [0])
     assert taken(RESCUED, "G", "go") == ([1, 2, 3], [0])
     assert taken(RESCUED, "G") == ([0, 2], [1, 3])
 
 
+@covers("S7.21")
 def test_who_stands_in_for_whom_is_told_from_the_first_to_the_last() -> None:
-    """S7.21."""
     assert owners(RESCUED.plan, Activation("a", "/1")) == [Activation("a", "/1")]
     assert owners(RESCUED.plan, Activation("G")) == [
         Activation("a"),
@@ -162,8 +173,8 @@ def test_who_stands_in_for_whom_is_told_from_the_first_to_the_last() -> None:
     ]
 
 
+@covers("S7.20")
 def test_a_shared_stand_in_decides_the_edges_of_the_one_that_failed() -> None:
-    """S7.20."""
     made = program("a x", "b y", a=rescued_by("F"), b=rescued_by("F"))
     assert taken(made, "F/!a") == ([0], [])
     assert taken(made, "F/!b") == ([1], [])
@@ -173,6 +184,7 @@ def test_a_shared_stand_in_decides_the_edges_of_the_one_that_failed() -> None:
     ]
 
 
+@covers("S5.5", "S6.16", "S6.17")
 @pytest.mark.parametrize(
     ("made", "key", "skipped"),
     [
@@ -187,6 +199,6 @@ def test_a_shared_stand_in_decides_the_edges_of_the_one_that_failed() -> None:
 def test_a_skipped_node_skips_its_own_edges_and_of_a_controller_the_exits(
     made: Program, key: str, skipped: tuple[int, ...]
 ) -> None:
-    """S5.5, S6.16 and S6.17: no iteration begins; S7.19: an idle fallback skips its own."""
+    """No iteration begins; S7.19: an idle fallback skips its own."""
     found = skip_record(made.plan, parse_activation(key), via="m/1", token="t", at=2.5)
     assert found == Record(outcome="skipped", skipped=skipped, via="m/1", token="t", at=2.5)

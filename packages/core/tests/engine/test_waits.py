@@ -6,6 +6,7 @@ import pytest
 
 from flowcraft.engine.waits import waiting_node
 from flowcraft.errors import RunError
+from flowcraft.testing import covers
 from packages.core.tests.engine.made import LOOP, program, scatter
 
 MADE = program(
@@ -32,8 +33,9 @@ def test_a_wait_is_named_by_its_node_and_may_be_by_its_scope(node: str, scope: s
     assert waiting_node(MADE, node, scope) == node
 
 
+@covers("S10.8")
 def test_of_a_pair_the_wait_is_what_suspends() -> None:
-    """S10.8: whichever of the two is named."""
+    """Whichever of the two is named."""
     assert waiting_node(PAIR, "h", "") == "w"
     assert waiting_node(PAIR, "w", "") == "w"
 
@@ -45,18 +47,19 @@ def test_a_node_that_is_no_wait_is_refused(node: str) -> None:
     assert str(caught.value) == f"node {node!r} of blueprint 'b' is no wait"
 
 
+@covers("S10.17")
 @pytest.mark.parametrize(
     ("node", "scope"),
     [("w", "/0"), ("v", "/"), ("v", "/0/0"), ("v", "0"), ("b", "/3"), ("b", "/#7"), ("b", "/3/#")],
 )
 def test_a_scope_that_the_wait_cannot_have_is_refused(node: str, scope: str) -> None:
-    """S10.17: of a batch, an item waits and not the batch."""
+    """Of a batch, an item waits and not the batch."""
     with pytest.raises(RunError) as caught:
         waiting_node(MADE, node, scope)
     assert str(caught.value) == f"wait {node!r} of blueprint 'b' has no scope {scope!r}"
 
 
+@covers("S10.8")
 def test_a_refused_scope_of_a_pair_names_the_wait() -> None:
-    """S10.8."""
     with pytest.raises(RunError, match="wait 'w' of blueprint 'b' has no scope '/1'"):
         waiting_node(PAIR, "h", "/1")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowcraft.engine.program import Program
+from flowcraft.testing import covers
 from packages.core.tests.engine.graphs import KINDS, programs
 from packages.core.tests.engine.made import many
 from packages.core.tests.engine.player import Play
@@ -28,23 +29,24 @@ def test_a_run_ends_once_whatever_comes_first_and_however_often(
     assert play(program, seed, order).ended == 1
 
 
+@covers("S5.5", "S5.7", "S12.8")
 @many
 @given(programs(), seeds, seeds)
 def test_every_activation_starts_once_and_only_if_it_is_not_skipped(
     program: Program, seed: int, order: int
 ) -> None:
-    """S5.5, S5.7 and S12.8."""
     played = play(program, seed, order)
     started = {key for key, record in played.records.items() if record.outcome != "skipped"}
     assert dict(played.started) == dict.fromkeys(started, 1)
 
 
+@covers("S5.6", "S7.19")
 @many
 @given(programs(), seeds, seeds)
 def test_every_node_outside_of_loops_has_a_record_when_nothing_is_left_to_do(
     program: Program, seed: int, order: int
 ) -> None:
-    """S5.6 and S7.19: no skip is lost, and only a fallback may have been in vain without one."""
+    """No skip is lost, and only a fallback may have been in vain without one."""
     records = {key.partition("/")[0] for key in play(program, seed, order).records}
     for id_, node in program.plan.nodes.items():
         may_be_missing = bool(node.loops) or (node.is_fallback and not node.outs)

@@ -8,6 +8,7 @@ import pytest
 
 from flowcraft.errors import ExpressionError, RegistrationError
 from flowcraft.expressions import Expressions
+from flowcraft.testing import covers
 from packages.core.tests.expressions.evaluating import (
     RESULT,
     failure,
@@ -17,6 +18,28 @@ from packages.core.tests.expressions.evaluating import (
 
 
 class TestFunctions:
+    @covers("S4.27", "S4.24")
+    @pytest.mark.parametrize("name", ["eval", "exec", "open", "getattr", "print", "__import__"])
+    def test_what_python_has_built_in_can_not_be_called(self, expressions, name):
+        for source in (f"{name}('1')", f"input.{name}('1')", f"[{name}][0]('1')"):
+            with pytest.raises(ExpressionError):
+                expressions.compile(source)
+
+    @covers("S4.27")
+    @pytest.mark.parametrize("name", ["__class__", "__init__", "keys", "__dict__", "__globals__"])
+    def test_what_python_values_are_made_of_can_not_be_reached(self, expressions, name):
+        for source in (f"input.{name}", f'input["{name}"]', f"rate.{name}"):
+            assert run(expressions.compile(source)) is None
+        with pytest.raises(ExpressionError):
+            run(expressions.compile(f"input.{name} == 1"))
+        with pytest.raises(ExpressionError):
+            expressions.compile(f"input.{name}()")
+
+    @covers("S4.23")
+    def test_a_function_takes_its_arguments_by_position(self):
+        expressions = Expressions(functions={"less": lambda first, second: first - second})
+        assert run(expressions.compile("less(5, 3)")) == 2
+
     def test_an_exception_becomes_the_error_and_its_cause(self, expressions):
         expression = expressions.compile("explode(1)")
         with pytest.raises(ExpressionError) as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from flowcraft.errors import ExpressionError
 from flowcraft.expressions import MISSING, Expressions
+from flowcraft.testing import covers
 from packages.core.tests.expressions.evaluating import (
     failure,
     refusal,
@@ -25,11 +27,27 @@ PIECES = """
 
 
 class TestHostileInput:
+    @covers("S4.28")
     def test_a_long_expression_is_refused(self, expressions):
         message = refusal(expressions, "a + " * 2000 + "a")
         assert "has 8001 characters, at most 4096" in message
         assert len(message) < 400, "the error repeats the whole expression"
 
+    @covers("S4.28")
+    @pytest.mark.parametrize(
+        ("most", "more"),
+        [
+            ("a" * 4096, "a" * 4097),
+            ("(" * 24 + "a" + ")" * 24, "(" * 25 + "a" + ")" * 25),
+            ("a" + " + a" * 200, "a" + " + a" * 201),
+        ],
+        ids=["characters", "brackets", "operators"],
+    )
+    def test_the_bounds_of_an_expression_are_these(self, expressions, most, more):
+        expressions.compile(most)
+        assert re.search("at most (4096|24 brackets .* 200 operators)", refusal(expressions, more))
+
+    @covers("S4.28")
     @pytest.mark.parametrize(
         "source",
         [

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from flowcraft.expression_syntax import TYPES
 from flowcraft.expressions import Expressions
+from flowcraft.testing import covers
 from packages.core.tests.expressions.evaluating import (
     run,
 )
 
 
 class TestPlainPaths:
+    @covers("S4.19")
     @pytest.mark.parametrize(
         ("source", "value"),
         [
@@ -100,6 +102,7 @@ class TestPlainPaths:
 
 
 class TestWhatIsRead:
+    @covers("S4.16")
     @pytest.mark.parametrize(
         ("source", "names", "keys", "result", "input_"),
         [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from flowcraft.testing import covers
 from packages.core.tests.expressions.evaluating import (
     refusal,
     run,
@@ -11,6 +12,7 @@ from packages.core.tests.expressions.evaluating import (
 
 
 class TestRefusals:
+    @covers("S4.26")
     @pytest.mark.parametrize(
         ("source", "hint"),
         [
@@ -55,6 +57,7 @@ class TestRefusals:
         expression = expressions.compile('x["length"] > 1')
         assert run(expression, x={"length": 2}) is True
 
+    @covers("S4.14")
     @pytest.mark.parametrize(
         "source",
         [
@@ -73,12 +76,14 @@ class TestRefusals:
     def test_context_without_a_key_is_refused(self, expressions, source):
         assert "context is read by key" in refusal(expressions, source)
 
+    @covers("S4.14")
     @pytest.mark.parametrize(
         "source", ["context[a]", "context['a' + b]", "context[('a')]", "context[b'a'].x"]
     )
     def test_a_computed_key_is_refused(self, expressions, source):
         assert "a key of context is written out" in refusal(expressions, source)
 
+    @covers("S4.25")
     @pytest.mark.parametrize("macro", ["map", "filter", "all", "exists", "exists_one"])
     def test_comprehensions_are_refused_unless_allowed(self, expressions, trusting, macro):
         source = f"items.{macro}(x, x > 1)"
@@ -89,11 +94,13 @@ class TestRefusals:
     def test_a_member_named_like_a_comprehension_is_a_member(self, expressions, name):
         assert run(expressions.compile(f"x.{name} == 1"), x={name: 1}) is True
 
+    @covers("S4.24")
     @pytest.mark.parametrize("source", ["sing(a)", "a.sing()", "[1].transformList(i, v, v)"])
     def test_an_unregistered_function_is_refused_by_name(self, expressions, source):
         name = "transformList" if "transform" in source else "sing"
         assert f"there is no function named '{name}'" in refusal(expressions, source)
 
+    @covers("S11.8")
     @pytest.mark.parametrize(
         ("source", "reason"),
         [

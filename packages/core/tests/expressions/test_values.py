@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from flowcraft.errors import ExpressionError
 from flowcraft.expressions import Expressions, truthy
+from flowcraft.testing import covers
 from packages.core.tests.expressions.evaluating import (
     failure,
     run,
@@ -103,6 +104,7 @@ class TestEvaluation:
     def test_a_value_that_is_not_json_is_refused(self, expressions, source, reason):
         assert reason in failure(expressions, source)
 
+    @covers("S4.22")
     @pytest.mark.parametrize("wide", [2**63, -(2**63) - 1, 2**200])
     def test_an_int_beyond_64_bits_is_refused_by_its_place(self, expressions, wide):
         source = "x.items[1].n > 1"
@@ -156,10 +158,12 @@ class TestEvaluation:
 
 
 class TestTruth:
+    @covers("S4.17")
     @pytest.mark.parametrize("value", [None, False, 0, 0.0, -0.0, ""])
     def test_null_false_zero_and_empty_text_do_not_satisfy(self, value):
         assert truthy(value) is False
 
+    @covers("S4.18")
     @pytest.mark.parametrize("value", [True, 1, -1, 0.1, "0", " ", "false", [], {}, [0]])
     def test_everything_else_satisfies(self, value):
         assert truthy(value) is True

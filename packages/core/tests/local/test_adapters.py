@@ -18,6 +18,7 @@ from flowcraft.nodes import NodeRegistry
 from flowcraft.ports.queue import JobQueue
 from flowcraft.ports.store import RunStore
 from flowcraft.sqlite import SqliteAdapter, SqliteSettings
+from flowcraft.testing import covers
 from tests.four_method.adapter import FourMethodAdapter, ToyServer
 
 MINE = AdapterSpec(
@@ -62,6 +63,7 @@ def test_a_name_an_alias_and_a_scheme_lead_to_a_plugin() -> None:
         adapters.for_url("flow.db")
 
 
+@covers("S12.27")
 @pytest.mark.parametrize(
     ("name", "extra"),
     [("redis", "redis"), ("bullmq", "redis"), ("sqs", "sqs"), ("gcp", "gcp"), ("azure", "azure"),
@@ -82,6 +84,7 @@ def test_a_misspelt_one_gets_a_suggestion() -> None:
         Adapters([]).find("zzz")
 
 
+@covers("S12.21")
 def test_a_plugin_that_cannot_be_loaded_is_reported_and_the_others_work(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

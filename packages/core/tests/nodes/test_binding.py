@@ -10,6 +10,7 @@ import pytest
 
 from flowcraft.errors import InputError, NodeError, RegistrationError
 from flowcraft.nodes import Context, Depends, NodeRegistry, RunInfo, node
+from flowcraft.testing import covers
 
 if TYPE_CHECKING:
     from collections import OrderedDict as OnlyForTheChecker
@@ -52,6 +53,7 @@ def refusal(fn: Any) -> str:
     return str(caught.value)
 
 
+@covers("S3.12")
 async def test_parameters_are_known_by_type_whatever_their_names(
     call: Any, ctx: Any, run_info: Any
 ) -> None:
@@ -64,6 +66,7 @@ async def test_parameters_are_known_by_type_whatever_their_names(
     assert ctx.values == {"k": 7}
 
 
+@covers("S3.12")
 async def test_parameters_without_annotations_are_known_by_name(call: Any) -> None:
     async def fn(value, ctx, run, params):  # type: ignore[no-untyped-def]
         return [value, type(ctx).__name__, run.attempt, params]
@@ -102,6 +105,7 @@ async def test_an_annotation_for_the_type_checker_only_is_no_matter_where_the_na
     assert (await call(fn, 1)).output == 1
 
 
+@covers("S2.3")
 @pytest.mark.parametrize("kind", [Order, Model, Settings, Dictionary])
 async def test_the_input_becomes_its_declared_type(call: Any, kind: Any) -> None:
     async def fn(order: Any) -> Any:
@@ -133,6 +137,7 @@ async def test_an_int_serves_as_a_float(call: Any) -> None:
     assert (await call(fn, 2)).output == "2.0"
 
 
+@covers("S3.14")
 async def test_a_misfit_names_node_and_field(call: Any) -> None:
     async def fn(order: Order) -> None: ...
 
@@ -250,6 +255,7 @@ async def test_methods_and_callable_objects_are_nodes_too(call: Any) -> None:
     assert (await call(Service(), {"id": 1})).output == -1
 
 
+@covers("S3.13")
 def test_a_second_input_is_refused_naming_function_and_parameter() -> None:
     def fn(order, limit=10): ...  # type: ignore[no-untyped-def]
 
@@ -258,12 +264,14 @@ def test_a_second_input_is_refused_naming_function_and_parameter() -> None:
     assert "'order' is it" in message
 
 
+@covers("S3.13")
 def test_two_contexts_are_refused() -> None:
     async def fn(ctx, other: Context): ...  # type: ignore[no-untyped-def]
 
     assert "it would get the context again, which 'ctx' gets already" in refusal(fn)
 
 
+@covers("S3.13")
 def test_open_parameters_are_refused() -> None:
     async def args(*args): ...  # type: ignore[no-untyped-def]
 
@@ -315,6 +323,7 @@ def test_a_type_defined_inside_a_function_is_refused_with_the_mend() -> None:
     assert "top of the module" in message
 
 
+@covers("S3.13")
 def test_ambiguity_shows_when_the_function_is_decorated() -> None:
     with pytest.raises(RegistrationError, match="parameter 'b'"):
 

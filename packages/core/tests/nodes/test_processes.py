@@ -19,6 +19,7 @@ from flowcraft.errors import RegistrationError
 from flowcraft.nodes import NodeOptions, NodeRegistry, ProcessPool
 from flowcraft.runtime import FlowRuntime
 from flowcraft.status import RunResult
+from flowcraft.testing import covers
 from packages.core.tests.nodes import cpu_nodes
 
 PATIENCE_SECONDS = 60.0
@@ -56,12 +57,14 @@ def is_gone(process: int) -> bool:
 # -- what it is given, and what it gives
 
 
+@covers("S12.28")
 async def test_it_executes_in_a_process_that_was_started_for_it() -> None:
     result = await run(cpu_nodes.whereabouts)
     assert result.output["process"] != os.getpid()
     assert result.output["parent"] == os.getpid()
 
 
+@covers("S12.28")
 async def test_it_gets_its_declared_input_the_run_and_params_and_names_an_action() -> None:
     flow = create_flow("flow")
     first = flow.node(cpu_nodes.describe, id="first", params={"more": [1]})
@@ -120,6 +123,7 @@ async def test_its_errors_read_as_they_do_in_a_thread(
     assert there == here
 
 
+@covers("S2.2", "S12.28")
 @pytest.mark.parametrize(
     ("value", "named"), [("coroutine", "await it in the node"), ("set", "set")]
 )
@@ -138,6 +142,7 @@ def test_what_it_prints_comes_out_where_its_worker_prints(tmp_path: Path) -> Non
 # -- processes that die, and processes that are ended
 
 
+@covers("S12.35")
 @pytest.mark.parametrize(
     ("how", "named"),
     [
@@ -171,12 +176,14 @@ async def test_an_answer_that_cannot_be_taken_fails_the_attempt_and_ends_the_pro
     assert "MemoryError" in error.message
 
 
+@covers("S12.35")
 async def test_after_a_process_died_the_next_attempt_gets_another_one(tmp_path: Path) -> None:
     marker = str(tmp_path / "died")
     result = await run(cpu_nodes.die_once, marker, attempts=2, retry_delay_seconds=0)
     assert result.output == "lived"
 
 
+@covers("S12.35")
 async def test_a_process_that_dies_takes_no_other_attempt_with_it(tmp_path: Path) -> None:
     marker = tmp_path / "computing"
     busy = flow_of(cpu_nodes.compute_for_ever)
@@ -193,6 +200,7 @@ async def test_a_process_that_dies_takes_no_other_attempt_with_it(tmp_path: Path
     runtime.close()
 
 
+@covers("S12.34")
 async def test_a_process_whose_attempt_took_too_long_is_ended(tmp_path: Path) -> None:
     marker = tmp_path / "computing"
     flow = flow_of(cpu_nodes.compute_for_ever, timeout_seconds=3)
@@ -203,6 +211,7 @@ async def test_a_process_whose_attempt_took_too_long_is_ended(tmp_path: Path) ->
     runtime.close()
 
 
+@covers("S12.34")
 async def test_closing_ends_what_still_computes(tmp_path: Path) -> None:
     marker = tmp_path / "computing"
     flow = flow_of(cpu_nodes.compute_for_ever)
@@ -259,6 +268,7 @@ class Callables:
         return value
 
 
+@covers("S12.28")
 @pytest.mark.parametrize(
     "function",
     [nested(), lambda value: value, partial(cpu_nodes.die, "exit"), Callables().method],

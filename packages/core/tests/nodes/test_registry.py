@@ -9,9 +9,11 @@ from typing import Annotated, Any
 
 import pytest
 
+from flowcraft.blueprint.model import ALIASES, BUILT_INS
 from flowcraft.errors import RegistrationError
 from flowcraft.nodes import BaseNode, Depends, NodeOptions, NodeRegistry, default_uses, node
 from flowcraft.nodes.options import options_of
+from flowcraft.testing import covers
 
 
 async def top_level(value: Any) -> Any:
@@ -32,6 +34,7 @@ class Step(BaseNode[Any, Any]):
         return prepared
 
 
+@covers("S11.12")
 def test_the_key_is_the_qualified_name() -> None:
     registry = NodeRegistry()
     found = registry.register(top_level)
@@ -45,6 +48,7 @@ def test_the_key_is_the_qualified_name() -> None:
     assert len(registry) == 2
 
 
+@covers("S11.12")
 def test_the_key_given_last_wins_over_the_decorators() -> None:
     @node(uses="pay.v1")
     async def fn(value: Any) -> Any: ...
@@ -53,7 +57,8 @@ def test_the_key_given_last_wins_over_the_decorators() -> None:
     assert NodeRegistry().register(fn, uses="pay.v2").uses == "pay.v2"
 
 
-@pytest.mark.parametrize("name", ["wait", "join", "loop-controller", "SubflowNode"])
+@covers("S11.13")
+@pytest.mark.parametrize("name", [*BUILT_INS, *ALIASES])
 def test_built_in_keys_are_refused(name: str) -> None:
     with pytest.raises(RegistrationError, match="is built in"):
         NodeRegistry().register(top_level, uses=name)
@@ -79,6 +84,7 @@ def test_the_same_function_twice_is_fine() -> None:
     assert len(registry) == 2
 
 
+@covers("S11.13")
 def test_two_functions_under_one_key_are_refused() -> None:
     registry = NodeRegistry()
     registry.register(top_level, uses="it")
@@ -191,6 +197,7 @@ SCRIPT = textwrap.dedent(
 )
 
 
+@covers("S11.12")
 def test_in_a_script_the_module_is_called_what_others_import_it_as(tmp_path: Path) -> None:
     (tmp_path / "orders.py").write_text(SCRIPT)
     package = tmp_path / "shop"
@@ -208,6 +215,7 @@ def test_in_a_script_the_module_is_called_what_others_import_it_as(tmp_path: Pat
     assert key("-m", "shop") == "shop.__main__.charge"
 
 
+@covers("S11.12")
 def test_a_function_of_an_interactive_session_needs_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     def fn(value: Any) -> Any: ...
 

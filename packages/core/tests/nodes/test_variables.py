@@ -11,10 +11,12 @@ from contextvars import ContextVar
 import pytest
 
 from flowcraft.nodes.variables import with_own_variables
+from flowcraft.testing import covers
 
 VARIABLE: ContextVar[str] = ContextVar("variable", default="outside")
 
 
+@covers("S2.18")
 async def test_code_keeps_what_it_set_while_it_waits_and_gives_it_to_its_tasks() -> None:
     async def read() -> str:
         await asyncio.sleep(0)

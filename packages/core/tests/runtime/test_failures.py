@@ -18,6 +18,7 @@ from flowcraft.errors import (
     ValueNotStorableError,
 )
 from flowcraft.nodes import BaseNode, Context, RunInfo
+from flowcraft.testing import covers
 
 
 def fails(times: int, error: type[Exception] = ValueError) -> Any:
@@ -35,6 +36,7 @@ def fails(times: int, error: type[Exception] = ValueError) -> Any:
 # --- attempts ---------------------------------------------------------------------------------
 
 
+@covers("S7.3", "S7.26")
 def test_a_node_is_tried_again_after_growing_delays(lab, graph):
     lab.register("flaky", fails(2))
     blueprint = graph({"a": {"uses": "flaky", "config": {"maxRetries": 3, "retryDelay": 100}}})

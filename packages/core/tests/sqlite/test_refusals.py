@@ -16,6 +16,7 @@ import pytest
 from flowcraft.errors import BackendError, SchemaVersionError, SettingsError
 from flowcraft.sqlite import SqliteBackend, SqliteSettings, schema
 from flowcraft.sqlite.settings import filesystem_of, refuse_network_filesystem
+from flowcraft.testing import covers
 
 NOBODY = 65534
 
@@ -29,6 +30,7 @@ def execute(path: str, *statements: str) -> None:
         connection.close()
 
 
+@covers("S12.31")
 async def test_a_newer_file_is_refused_and_not_touched(
     backend: SqliteBackend, open_backend: Any, path: str
 ) -> None:
@@ -147,6 +149,7 @@ def test_the_filesystem_is_that_of_the_nearest_mount(path: str, kind: str) -> No
     assert filesystem_of(path, MOUNTS) == kind
 
 
+@covers("S12.30")
 async def test_a_network_filesystem_is_refused_unless_it_is_allowed(
     open_backend: Any, tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

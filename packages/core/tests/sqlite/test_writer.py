@@ -19,6 +19,7 @@ from flowcraft.errors import (
 from flowcraft.local.database import LocalDatabase
 from flowcraft.sqlite import SqliteBackend
 from flowcraft.sqlite.writer import Writer
+from flowcraft.testing import covers
 
 
 class Held:
@@ -78,6 +79,7 @@ async def test_a_lone_step_is_a_transaction(backend: SqliteBackend, statements: 
     assert statements[-1] == "COMMIT"
 
 
+@covers("S12.7")
 async def test_a_step_that_raises_leaves_its_neighbours_alone(backend: SqliteBackend) -> None:
     def fail(db: LocalDatabase) -> None:
         db.put_key("half", "v", None)

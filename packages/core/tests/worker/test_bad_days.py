@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from flowcraft import Flowcraft, create_flow
+from flowcraft.testing import covers
 
 
 @pytest.fixture
@@ -185,6 +186,7 @@ async def test_tasks_that_are_not_a_nodes_are_made_as_before(sqlite_app, working
     assert loop.get_task_factory() is None
 
 
+@covers("S12.14", "S12.38")
 async def test_a_worker_ends_with_0_although_a_node_and_its_task_never_end(
     app, start_process, tmp_path, until
 ):

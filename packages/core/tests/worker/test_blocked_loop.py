@@ -15,7 +15,8 @@ from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.adapter.watchdog import Watchdog
 from flowcraft.memory.adapter import MemoryAdapter
 from flowcraft.nodes import NodeRegistry
-from packages.core.tests.adapter.stage import Stage, virtually
+from flowcraft.testing import Stage, check, covers
+from packages.core.tests.conformance.harnesses import MemoryHarness
 
 LEASE_SECONDS = 3.0
 
@@ -56,6 +57,7 @@ def memory_app(function, **settings) -> Flowcraft:
     return app
 
 
+@covers("S12.29")
 async def test_a_blocked_loop_keeps_its_lease_from_another_worker(
     make_app, start_process, tmp_path, until
 ):
@@ -78,6 +80,7 @@ async def test_a_blocked_loop_keeps_its_lease_from_another_worker(
     assert len(marker.with_name("blocked.starts").read_text().splitlines()) == 1
 
 
+@covers("S12.29", "S12.36")
 async def test_a_loop_that_is_blocked_beyond_the_bound_loses_its_work_to_another_worker(
     make_app, start_process, tmp_path, until
 ):
@@ -100,6 +103,7 @@ async def test_a_loop_that_is_blocked_beyond_the_bound_loses_its_work_to_another
     await until(lambda: "the event loop runs again" in log.read_text())
 
 
+@covers("S12.36")
 async def test_a_blocked_loop_is_reported_once_with_the_node_that_blocks_it(heard, working):
     async def block(value):
         assert heard.blocked.wait(60)
@@ -152,6 +156,36 @@ async def test_the_memory_adapter_keeps_its_leases_as_well(heard, working):
             assert (await run.result(timeout=60)).output == "awake"
 
 
+@covers("S12.37")
+async def test_without_a_connection_for_another_thread_nothing_is_kept(heard, working, monkeypatch):
+    asked = threading.Semaphore(0)
+    jobs, seen = {}, []
+
+    def no_ports(adapter):
+        asked.release()
+
+    async def block(value):
+        (job,) = jobs.values()
+        before = job.visible_at
+        for _ in range(3):
+            assert asked.acquire(timeout=60)
+        seen.append(job.visible_at == before)
+
+    monkeypatch.setattr(MemoryAdapter, "heartbeat_ports", no_ports)
+    app = memory_app(block)
+    async with app:
+        jobs = (await app.adapter()).backend.tables.jobs
+        async with working(app):
+            await (await app.submit("flow")).result(timeout=60)
+    assert seen[0] is True
+
+
+@covers("S12.36")
+def test_messages_are_kept_for_300_seconds_unless_set() -> None:
+    assert RuntimeOptions(registry=NodeRegistry()).blocked_loop_seconds == 300.0
+
+
+@covers("S12.29", "S12.36")
 async def test_beyond_the_bound_nothing_is_kept(heard, working):
     starts = []
 
@@ -183,10 +217,14 @@ async def test_a_worker_that_stopped_leaves_no_thread(working):
         assert watching() == []
 
 
-@virtually
-async def test_in_virtual_time_no_thread_is_started() -> None:
+@pytest.fixture
+def harness():
+    return MemoryHarness()
+
+
+@check()
+async def test_in_virtual_time_no_thread_is_started(stage: Stage) -> None:
     before = threading.active_count()
-    stage = Stage("fused")
     worker = stage.worker()
     assert threading.active_count() == before
     await worker.adapter.stop()

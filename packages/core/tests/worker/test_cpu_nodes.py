@@ -7,6 +7,8 @@ import os
 import signal
 from pathlib import Path
 
+from flowcraft.testing import covers
+
 
 def is_gone(process: int) -> bool:
     try:
@@ -18,6 +20,7 @@ def is_gone(process: int) -> bool:
     return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
+@covers("S12.34")
 async def test_a_process_ends_with_its_worker_even_if_that_is_killed(
     app, start_process, tmp_path, until
 ):
@@ -31,6 +34,7 @@ async def test_a_process_ends_with_its_worker_even_if_that_is_killed(
     await until(lambda: is_gone(process))
 
 
+@covers("S12.14", "S12.34")
 async def test_a_worker_that_drains_in_vain_ends_the_process_and_hands_the_node_to_another(
     app, start_process, tmp_path, until
 ):
@@ -49,6 +53,7 @@ async def test_a_worker_that_drains_in_vain_ends_the_process_and_hands_the_node_
     assert result.output == "computed"
 
 
+@covers("S12.34")
 async def test_a_node_whose_run_is_cancelled_ends_with_its_process(
     app, start_process, tmp_path, until
 ):

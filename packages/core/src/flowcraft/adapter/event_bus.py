@@ -63,7 +63,9 @@ class Telling:
         self._ended[header.run_id] = None
         if len(self._ended) > REMEMBERED_ENDS:
             self._ended.popitem(last=False)
-        self._tell(ended(header.run_id, header.status, at=header.ended_at, error=header.error))
+        self._tell(
+            ended(header.run_id, header.status, at=header.ended_at, error=header.error, cursor="")
+        )
 
     def _tell(self, event: RunEvent) -> None:
         assert self._bus is not None

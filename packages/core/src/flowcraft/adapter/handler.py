@@ -86,8 +86,9 @@ class Handler:
         except (KeyError, ValueError, BlueprintError, UnknownBlueprintError) as error:
             return await self._cannot_be_handled(delivery, job, error)
         if found is None:
-            if not job.node_id:
-                return "ack"  # it was to look at a deadline, and the run was purged long before
+            if not job.node_id or job.origin != "edge":
+                # Sent by who knew the run, to look at it later: it was purged since.
+                return "ack"
             return await self._bury(delivery, f"no run {job.run_id!r}")
         run, loaded = found
         if run.header.is_over or await self._is_late(run):
@@ -185,7 +186,7 @@ class Handler:
         parts, options = self._parts, self._parts.options
         run, loaded = found
         via, token = activation.key, parts.token()
-        is_counted = delivery.is_redelivered or job.origin != "edge"
+        is_counted = delivery.is_redelivered or job.origin in ("sweep", "timer")
         until = parts.clock.monotonic() + options.continue_seconds
         left = 0 if is_counted else options.continue_nodes
         move = new_move(

@@ -38,7 +38,7 @@ class Holding:
         self.timer: Timer | None = None
         self.activation = job.activation if job is not None else ""
         self.attempt = 1
-        self.moving_since = since
+        self.moving_since = float("inf")  # what is only looked at is nobody's yet
         self.task: asyncio.Task[object] | None = None
 
     def moves(self, activation: str, attempt: int, now: float) -> None:

@@ -153,6 +153,8 @@ class Parts:
     async def wake_later(self, job: JobPayload, delay_seconds: float) -> None:
         """Send a job after a delay: by the queue where it has one long enough, or by a timer."""
         if delay_seconds <= self.ports.queue.longest_delay_seconds:
+            if job.origin == "edge":
+                job = msgspec.structs.replace(job, origin="later")
             await self.ports.send(Outgoing(job, delay_seconds))
             return
         await self._set_timer(timer_job(job), delay_seconds)

@@ -18,14 +18,14 @@ class Waker:
 
     async def wait(self, seconds: float) -> None:
         """Wait for the next `wake`, at most so long."""
-        future = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
         self._waiting[future] = None
+        timer = loop.call_later(max(0.0, seconds), _end, future)
         try:
-            async with asyncio.timeout(max(0.0, seconds)):
-                await future
-        except TimeoutError:
-            pass
+            await future
         finally:
+            timer.cancel()
             self._waiting.pop(future, None)
 
     def wake(self) -> None:
@@ -33,5 +33,9 @@ class Waker:
         self.wakes += 1
         waiting, self._waiting = self._waiting, {}
         for future in waiting:
-            if not future.done():
-                future.set_result(None)
+            _end(future)
+
+
+def _end(wait: asyncio.Future[None]) -> None:
+    if not wait.done():
+        wait.set_result(None)

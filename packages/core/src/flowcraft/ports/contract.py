@@ -15,7 +15,7 @@ import msgspec
 from flowcraft.errors import MalformedMessageError
 from flowcraft.format import FORMAT, format_of
 
-Origin = Literal["edge", "sweep", "timer"]
+Origin = Literal["edge", "later", "sweep", "timer"]
 
 
 class JobPayload(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -24,7 +24,8 @@ class JobPayload(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     Args:
         scope: Which iteration, item or stand-in; empty outside of them.
         blueprint_hash: Content of the run's blueprint, so that a worker can plan its read.
-        origin: Who sent it; deliveries of what the sweeper or a timer sent are counted.
+        origin: Who sent it; deliveries of what the sweeper or a timer sent are counted. `later` is
+            for one that an activation sent itself, with a delay of the queue's own.
         format: See `flowcraft.format`; not written where it is 1.
     """
 

@@ -17,7 +17,8 @@ Install it with `pip install "flowcraft-core[testing]"`; docs/write-an-adapter.m
 
 - `harness`: what you write: your backend, and adapters over it.
 - `wire`: where a worker's calls are numbered, held up and cut.
-- `stage`: what a check stands on: workers, blueprints, the outside.
+- `fleet`: workers over one backend, with the blueprints and nodes that they know.
+- `stage`: what a check stands on: a fleet, and the outside of it.
 - `in_process`: the same run without the adapter, to compare with.
 - `shop`: nodes that fail until they are mended, for retries.
 - `contracts`: what each port promises.

@@ -34,7 +34,7 @@ def covers(*sentences: str) -> Callable[[F], F]:
 
 
 def check(*sentences: str) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., None]]:
-    """Make a coroutine of a class a check of the kit; its `stage` stands on the `harness`.
+    """Make a coroutine a check of the kit; its `stage` stands on the fixture `harness`.
 
     Args:
         sentences: The sentences of docs/semantics.md, and the guarantees, that it holds.
@@ -44,12 +44,12 @@ def check(*sentences: str) -> Callable[[Callable[..., Awaitable[None]]], Callabl
         signature = inspect.signature(function)
 
         @functools.wraps(function)
-        def run(self: Any, **given: Any) -> None:
+        def run(*self: Any, **given: Any) -> None:
             harness = given.pop("harness")
 
             async def main() -> None:
                 async with Stage(harness) as stage:
-                    await function(self, stage=stage, **given)
+                    await function(*self, stage=stage, **given)
 
             harness.run(main())
 

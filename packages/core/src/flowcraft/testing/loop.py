@@ -87,7 +87,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.now = 0.0
         self.answers_due = 0
         super().__init__(_PatientSelector(self))
-        self._clock_resolution = 1e-9
+        # A timer is due when it is less than this ahead; of a time in years no less can be told.
+        self._clock_resolution = 1e-7
 
     def time(self) -> float:
         return self.now

@@ -22,7 +22,8 @@ from flowcraft.testing.stage import Stage
 SAMPLE = 12
 """About so many points of a case are tried where not all are."""
 FEW = 6
-"""And so many of a fault of which some are enough."""
+"""And so many of a fault of which some are enough, in a case that has more points than `SMALL`."""
+SMALL = 64
 ENOUGH = 3
 """After so many wrong points the rest of a case is left."""
 POINTS = "flowcraft-points"
@@ -82,7 +83,7 @@ class Trial:
 
         Args:
             fault: What goes wrong at a point.
-            is_sample: Whether some are enough also where the backend is fast.
+            is_sample: Whether some are enough also where the backend is fast, in larger cases.
         """
         calm = await self.calm()
         points = [Point(i, after) for i in range(1, calm.calls + 1) for after in (False, True)]
@@ -123,7 +124,8 @@ class Trial:
         option = self._request.config.getoption
         if one := option("--crash-point"):
             return [one]
-        if option("--all-crash-points") or (self._stage.harness.is_fast and not is_sample):
+        is_all = self._stage.harness.is_fast and not (is_sample and len(names) > SMALL)
+        if is_all or option("--all-crash-points"):
             return names
         seed = f"{option('--crash-seed')} {self._what} {self._name}"
         return _sample(names, FEW if is_sample else SAMPLE, random.Random(seed))

@@ -13,6 +13,7 @@ from flowcraft.engine.record import Record, decode_record, output_value
 from flowcraft.ports.store import Load
 from flowcraft.status import RunResult
 from flowcraft.testing.cases import Case, End
+from flowcraft.testing.cases.case import STAMP
 
 
 class Seen(NamedTuple):
@@ -96,6 +97,8 @@ def wrong_end(end: End, seen: Seen | None) -> Iterator[str]:
     ):
         if wanted != found:
             yield f"the run's {what} is {found!r}, not {wanted!r}"
+    if context.get(STAMP, result.output) != result.output:
+        yield f"{STAMP!r} is {context[STAMP]!r}, by an execution that was not recorded"
 
 
 def differences(case: Case, calm: Seen, seen: Seen, path: str) -> Iterator[str]:

@@ -26,6 +26,7 @@ from flowcraft.testing.scenarios.batches import BatchScenarios
 from flowcraft.testing.scenarios.cancelling import CancelScenarios, DeadlineScenarios
 from flowcraft.testing.scenarios.delays import DelayedStartScenarios
 from flowcraft.testing.scenarios.deliveries import DeliveryScenarios
+from flowcraft.testing.scenarios.drains import DrainScenarios, OutageScenarios
 from flowcraft.testing.scenarios.edges import EdgeScenarios
 from flowcraft.testing.scenarios.ends import EndScenarios
 from flowcraft.testing.scenarios.events import EventScenarios
@@ -34,11 +35,15 @@ from flowcraft.testing.scenarios.failures import ErrorTextScenarios, FailureScen
 from flowcraft.testing.scenarios.fallbacks import FallbackScenarios
 from flowcraft.testing.scenarios.inputs import InputScenarios
 from flowcraft.testing.scenarios.joins import JoinScenarios
+from flowcraft.testing.scenarios.large_values import LargeValueScenarios
+from flowcraft.testing.scenarios.late_workers import LateWorkerScenarios
 from flowcraft.testing.scenarios.listings import ListingScenarios
 from flowcraft.testing.scenarios.loops import LoopScenarios
+from flowcraft.testing.scenarios.many_runs import ManyRunsScenarios
 from flowcraft.testing.scenarios.messages import MessageScenarios
 from flowcraft.testing.scenarios.missing import DeployScenarios, MissingScenarios
 from flowcraft.testing.scenarios.outputs import OutputScenarios
+from flowcraft.testing.scenarios.purges import PurgeScenarios, RetentionScenarios
 from flowcraft.testing.scenarios.retried_waits import RetriedSubflowScenarios, RetriedWaitScenarios
 from flowcraft.testing.scenarios.retries import RetryScenarios
 from flowcraft.testing.scenarios.scoped_waits import ScopedWaitScenarios
@@ -46,9 +51,11 @@ from flowcraft.testing.scenarios.sleeps import SleepScenarios
 from flowcraft.testing.scenarios.starts import StartScenarios, SubmissionScenarios
 from flowcraft.testing.scenarios.status import StatusScenarios
 from flowcraft.testing.scenarios.subflows import SubflowScenarios
+from flowcraft.testing.scenarios.sweeps import ReconcileScenarios, SweepScenarios
+from flowcraft.testing.scenarios.upgrades import UpgradeScenarios
+from flowcraft.testing.scenarios.values import ContextWriteScenarios, ValueScenarios
 from flowcraft.testing.scenarios.waits import WaitScenarios
 from flowcraft.testing.scenarios.webhooks import WebhookScenarios
-from flowcraft.testing.scenarios.writes import WriteScenarios
 
 
 class Contracts(
@@ -78,6 +85,8 @@ class Scenarios(
     DeadlineScenarios,
     DelayedStartScenarios,
     DeliveryScenarios,
+    DrainScenarios,
+    OutageScenarios,
     EdgeScenarios,
     EndScenarios,
     EventScenarios,
@@ -87,12 +96,17 @@ class Scenarios(
     FallbackScenarios,
     InputScenarios,
     JoinScenarios,
+    LargeValueScenarios,
+    LateWorkerScenarios,
     ListingScenarios,
     LoopScenarios,
+    ManyRunsScenarios,
     MessageScenarios,
     MissingScenarios,
     DeployScenarios,
     OutputScenarios,
+    PurgeScenarios,
+    RetentionScenarios,
     RetriedWaitScenarios,
     RetriedSubflowScenarios,
     RetryScenarios,
@@ -102,9 +116,13 @@ class Scenarios(
     SubmissionScenarios,
     StatusScenarios,
     SubflowScenarios,
+    SweepScenarios,
+    ReconcileScenarios,
+    ValueScenarios,
+    UpgradeScenarios,
+    ContextWriteScenarios,
     WaitScenarios,
     WebhookScenarios,
-    WriteScenarios,
 ):
     """What whole runs do."""
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowcraft.testing.cases.case import ALWAYS, ANYTHING, Case, End, act
+from flowcraft.testing.cases.case import ALWAYS, ANYTHING, STAMP, Case, End, act
 from flowcraft.testing.graphs import graph, node
 
 GO: dict[str, Any] = {"action": "continue"}
 
 
 def chain() -> Case:
-    """Nodes behind each other, between two workers."""
-    nodes = [act("a", writes={"k": 1}), act("b"), act("c", writes={"k": 2, "l": 3})]
-    ends = (End("completed", "p", {"k": 2, "l": 3}),)
-    blueprint = graph(nodes, ("a", "b"), ("b", "c"))
-    return Case(blueprints=(blueprint,), payload="p", workers=2, ends=ends)
+    """Nodes behind each other, between two workers; the first is never the same twice."""
+    nodes = [act("a", stamps=True), act("b", writes={"k": 2}), act("c", writes={"l": 3})]
+    ends = (End("completed", ANYTHING, {STAMP: ANYTHING, "k": 2, "l": 3}),)
+    return Case(
+        blueprints=(graph(nodes, ("a", "b"), ("b", "c")),),
+        ends=ends,
+        varies=frozenset({"a", "b", "c"}),
+        workers=2,
+    )
 
 
 def branches() -> Case:

@@ -9,9 +9,12 @@ from typing import Any, NamedTuple, Protocol
 
 from flowcraft.nodes import Context, NodeResult, RunInfo
 from flowcraft.testing.graphs import BlueprintJson, Node, node
+from flowcraft.testing.wire import never
 
 ALWAYS = 99
 """More failures than any node has attempts."""
+STAMP = "stamp"
+"""The context key that is as the output of its run, whichever execution was recorded."""
 RETRY = "-again"
 """What the id of a run ends in that retries another one of its case."""
 
@@ -121,6 +124,7 @@ class Cast:
     """
 
     executions: Counter[Execution] = field(default_factory=Counter)
+    _stamps: int = 0
 
     async def act(
         self, input: Any, ctx: Context, run: RunInfo, params: dict[str, Any]
@@ -132,15 +136,22 @@ class Cast:
             action: The action of the result.
             fails: So many attempts fail.
             scopes: Only those of these scopes fail.
+            hangs: So many attempts do not end by themselves.
             fails_first: It fails, unless its run retries another one.
             counts: Give the input with `n` one higher.
+            stamps: Give a number that no other execution gives, and set the key `STAMP` to it.
         """
         self.executions[Execution(run.run_id, run.node_id + run.scope, run.attempt)] += 1
         for key, value in params.get("writes", {}).items():
             await ctx.set(key, value)
         if run.attempt <= params.get("fails", 0) and run.scope in params.get("scopes", [run.scope]):
             raise RuntimeError("it was to fail")
+        if run.attempt <= params.get("hangs", 0):
+            await never()
         if params.get("fails_first") and RETRY not in run.run_id:
             raise RuntimeError("it was to fail in the first run")
         output = {**input, "n": input["n"] + 1} if params.get("counts") else input
+        if params.get("stamps"):
+            output = self._stamps = self._stamps + 1
+            await ctx.set(STAMP, output)
         return NodeResult(output=params.get("value", output), action=params.get("action"))

@@ -7,14 +7,15 @@ from flowcraft.testing.graphs import graph, node
 
 
 def attempts() -> Case:
-    """Attempts that raise, and a run that fails in the end."""
+    """Attempts that raise, one that takes too long, and a run that fails in the end."""
+    again = {"maxRetries": 2, "retryDelay": 100}
     nodes = [
         act("raises", config={"maxRetries": 3, "retryDelay": 200}, fails=2, writes={"k": 1}),
-        act("dies", config={"maxRetries": 2, "retryDelay": 100}, fails=ALWAYS, writes={"no": 1}),
+        act("hangs", config={**again, "timeout": 500}, hangs=1),
+        act("dies", config=again, fails=ALWAYS, writes={"no": 1}),
     ]
-    return Case(
-        blueprints=(graph(nodes, ("raises", "dies")),), ends=(End("failed", None, {"k": 1}),)
-    )
+    blueprint = graph(nodes, ("raises", "hangs"), ("hangs", "dies"))
+    return Case(blueprints=(blueprint,), ends=(End("failed", None, {"k": 1}),))
 
 
 def timeouts() -> Case:

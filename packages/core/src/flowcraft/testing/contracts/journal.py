@@ -117,15 +117,14 @@ class JournalContract:
 
         working = [asyncio.ensure_future(work(number)) for number in range(3)]
         found: list[Entry] = []
-        is_all = False
-        for _ in range(MANY_ENTRIES):
+        is_all, left = False, MANY_ENTRIES
+        while not is_all and left:
             await asyncio.sleep(0)  # an answer of a backend in memory lets nobody else have a turn
+            left -= all(one.done() for one in working)  # until then it may be read at any pace
             journal = await read(stage, found[-1].cursor if found else "", 4)
             found += journal.entries
             assert journal.header is not None
             is_all = journal.header.is_over and journal.is_all
-            if is_all:
-                break
         await asyncio.gather(*working)
         assert is_all, "a journal does not end with its run"
         keys = [entry.key for entry in found]

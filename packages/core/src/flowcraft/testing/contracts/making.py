@@ -50,19 +50,22 @@ NEAR_TWINS = (
 )  # fmt: skip
 """Texts that a backend could take for one another: by case, accents, blanks, patterns, numbers."""
 
+MOST_REQUESTS = 200
+"""More than anything that is done here should take."""
+
 
 def processes(stage: Stage, count: int) -> list[BaseDistributedAdapter]:
     """Adapters over the same backend, as so many processes have them.
 
-    Whenever one of them calls the backend, the others come first.
+    Before each request the others have a turn: a backend in memory answers without one.
     """
-    made = [stage.make_worker(f"p{index}") for index in range(count)]
-    for worker in made:
-        worker.wire.before = _let_others_in
-    return [worker.adapter for worker in made]
+    workers = [stage.make_worker(f"p{index}") for index in range(count)]
+    for worker in workers:
+        worker.wire.before = _let_others
+    return [worker.adapter for worker in workers]
 
 
-async def _let_others_in(call: Call) -> None:
+async def _let_others(call: Call) -> None:
     del call
     await asyncio.sleep(0)
 
@@ -145,6 +148,7 @@ async def each_death(stage: Stage, act: Act, look: Callable[[str], Awaitable[Non
     for when in ("before", "after"):
         for number in itertools.count(1):
             name = f"{when}-{number}"
+            assert number <= MOST_REQUESTS, "it makes ever more requests"
             died = await _dies(stage, act, name, when, number)
             await look(name)
             if not died:
@@ -195,6 +199,7 @@ async def each_pause(
     """
     for number in itertools.count(1):
         name = f"paused-{number}"
+        assert number <= MOST_REQUESTS, "it makes ever more requests"
         worker = stage.make_worker(name)
         paused, woken = asyncio.Event(), asyncio.Event()
         worker.wire.before = _nth(number, paused, woken)

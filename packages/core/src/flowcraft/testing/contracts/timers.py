@@ -21,6 +21,8 @@ from flowcraft.testing.graphs import graph, node
 from flowcraft.testing.stage import FAR_SECONDS, Stage
 
 MANY = 120
+NEVER_SECONDS = 1e6
+"""An interval of the sweeper, which else would send what a timer did not."""
 
 
 def timer(name: str, due_at: float, **more: str) -> Timer:
@@ -123,7 +125,7 @@ class TimersContract:
         due_at = now(stage) + stage.lease_seconds
         await stage.client.ports.store.set_timers([timer("a", due_at), timer("b", due_at)])
         for _ in range(3):
-            stage.worker()
+            stage.worker(sweep_interval_seconds=NEVER_SECONDS)
         result = await stage.result(
             within=2 * stage.lease_seconds + 2 * stage.harness.slack_seconds
         )
@@ -158,10 +160,13 @@ class TimersContract:
             await stage.client.ports.store.set_timers([due])
             await adapter._sweeper.promote_timers()
 
+        async def all_sent() -> bool:
+            return not await stage.timers()
+
         async def look(run_id: str) -> None:
-            worker = stage.worker()
-            result = await stage.result(run_id, within=6 * stage.lease_seconds + 60)
-            assert result.output == run_id
-            await stage.dismiss(worker)
+            worker = stage.worker(sweep_interval_seconds=NEVER_SECONDS)
+            assert (await stage.result(run_id)).output == run_id
+            await stage.until(all_sent)
+            worker.abandon()
 
         await each_death(stage, promote, look)

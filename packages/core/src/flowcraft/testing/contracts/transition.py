@@ -38,18 +38,21 @@ from flowcraft.testing.contracts.queue import nodes_of, nothing_comes, receive, 
 from flowcraft.testing.contracts.store import arrive
 from flowcraft.testing.stage import Stage
 
-SEEDS = 6
-STEPS = 20
-SOURCES = ("a", "b", "c/0", "c/1", "d")
-JOINS: Mapping[str, tuple[int, bool]] = {
-    "one": (1, False),
-    "two": (2, False),
-    "three/0": (3, False),
-    "first": (2, True),
-    "lanes/#": (2, False),
-    END: (5, False),
+SEEDS = 8
+STEPS = 25
+SOURCES = ("a", "b", "c/0", "c/1", "one", "two", "idle")
+JOINS: Mapping[str, tuple[str, bool]] = {
+    "one": ("+", False),
+    "idle": ("-", False),
+    "two": ("+-", False),
+    "two idle": ("--", False),
+    "three/0": ("-++", False),
+    "first": ("-++", True),
+    "none first": ("--", True),
+    "lanes/#": ("++", False),
+    END: ("+" * len(SOURCES), False),
 }
-"""Targets, by how many edges they have and whether the first one starts them."""
+"""Targets: which of their edges are taken, and whether the first one starts them."""
 
 
 class Way(NamedTuple):
@@ -84,7 +87,7 @@ async def ways(stage: Stage) -> tuple[Way, Way]:
 def draw(dice: random.Random, run_id: str) -> Transition:
     """A transition as a worker could want it."""
     source = dice.choice(SOURCES)
-    arrivals = tuple(_draw_arrival(dice, source, target) for target in _some(dice, [*JOINS]))
+    arrivals = tuple(_draw_arrival(source, target) for target in _some(dice, [*JOINS]))
     ends: Any = ("failed", ErrorInfo(node=source, message="no")) if dice.random() < 0.05 else None
     wanted = None
     if dice.random() < 0.7:
@@ -112,13 +115,12 @@ def _some(dice: random.Random, texts: Sequence[str]) -> list[str]:
     return dice.sample([*texts], dice.randrange(min(4, len(texts) + 1)))
 
 
-def _draw_arrival(dice: random.Random, source: str, target: str) -> Arrival:
-    need, any_ = JOINS[target]
+def _draw_arrival(source: str, target: str) -> Arrival:
+    edges, any_ = JOINS[target]
     # An edge is taken or skipped by its source once and for all; so many sources have an edge.
-    member = str(SOURCES.index(source) % need)
-    taken = (len(target) + int(member)) % 3 > 0 or target == END
-    value = b'"%s"' % member.encode() if taken else None
-    return Arrival(target, member, taken, need, any_, value)
+    index = SOURCES.index(source) % len(edges)
+    value = b'"%d"' % index if edges[index] == "+" else None
+    return Arrival(target, str(index), value is not None, len(edges), any_, value)
 
 
 def told(result: TransitionResult) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from flowcraft.adapter.batcher import Batcher
 from flowcraft.errors import BackendUnavailableError
 from flowcraft.testing.cases import CASES
 from flowcraft.testing.checks import check
-from flowcraft.testing.play import Fault, Play
+from flowcraft.testing.play import Fault, Play, Played
 from flowcraft.testing.points import Point, Trial
 from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call
@@ -44,10 +44,13 @@ class Error(Fault):
 class Repeated(Fault):
     """Every port call that may be repeated is made twice, and the second answer counts."""
 
-    hands_back = False
-
     def prepare(self, worker: Worker) -> None:
         repeat_calls(worker.adapter)
+
+    def wrong(self, play: Play, played: Played, calm: Played) -> Iterator[str]:
+        longest = 3 * calm.seconds + play.stage.lease_seconds / 2
+        if played.seconds > longest:
+            yield f"it took {played.seconds:g} s, as if a lease had to end, and not {longest:g}"
 
 
 def repeat_calls(adapter: BaseDistributedAdapter) -> None:

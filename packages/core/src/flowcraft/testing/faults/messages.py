@@ -28,7 +28,6 @@ LONGEST_HOLD_LEASES = 0.2
 class Twice(Fault):
     """Whenever somebody takes a message, it is on the queue once more."""
 
-    hands_back = False
     workers = 2
 
     def __init__(self) -> None:
@@ -46,7 +45,6 @@ class Twice(Fault):
 class Shuffled(Fault):
     """Messages overtake each other; no node goes on under the message of another."""
 
-    hands_back = False
     workers = 2
 
     def __init__(self, seed: str) -> None:
@@ -59,6 +57,11 @@ class Shuffled(Fault):
         longest = LONGEST_HOLD_LEASES * play.stage.lease_seconds
         await asyncio.sleep(longest * self._dice.random())
         return True
+
+    def wrong(self, play: Play, played: Played, calm: Played) -> Iterator[str]:
+        # Where the queue cannot tell, they all may have been there before.
+        if played.redelivered and not calm.redelivered:
+            yield f"{played.redelivered} messages came back, and nobody died"
 
 
 class Lost(Fault):

@@ -95,7 +95,7 @@ class LateWorkers:
 class ClockSkew:
     """Workers may disagree about the time by a minute each."""
 
-    @check("G1", "G2", "G3", "G4")
+    @check("S12.81", "G1", "G2", "G3", "G4")
     @pytest.mark.parametrize("case", CASES)
     async def test_wrong_clocks_change_no_outcome(
         self, stage: Stage, request: pytest.FixtureRequest, case: str
@@ -112,3 +112,27 @@ class ClockSkew:
         began = asyncio.get_running_loop().time()
         await stage.run(graph([node("nap", "sleep", duration=1000 * long)]))
         assert asyncio.get_running_loop().time() - began >= long - differ
+
+    @check("S12.80", "S12.3")
+    async def test_what_a_live_worker_holds_is_not_taken_for_a_dead_ones(
+        self, stage: Stage
+    ) -> None:
+        """Its lease ends early by the clock of the other one."""
+        stage.needs_virtual_time()
+        apart = stage.client.ports.queue.clock_skew_seconds
+        if not apart:
+            pytest.skip("all of its workers are on one machine, with one clock")
+
+        @stage.node("long")
+        async def long(input: int) -> int:
+            await asyncio.sleep(10 * stage.lease_seconds)
+            return input
+
+        stage.worker(skew_seconds=-apart)
+        stage.add(graph([node("n", "long")]))
+        await stage.submit("g", 7)
+        await stage.until_called("long")
+        await asyncio.sleep(stage.lease_seconds)  # it says so after a quarter of the lease
+        stage.worker()
+        assert (await stage.result()).output == 7
+        assert stage.calls["long"] == 1

@@ -103,11 +103,9 @@ class MessageScenarios:
         await stage.submit("g")
         await stage.until_recorded("r")
         await stage.send("b", "/#7")
-        await asyncio.sleep(2 * stage.harness.slack_seconds)
+        await stage.until_quiet()
         await stage.resume("w")
-        result = await stage.result()
-        assert result.status == "failed" or result.output == {"r": [0, 1], "w": None}
-        assert await stage.handle().output("r") == [0, 1]
+        assert (await stage.result()).output == {"r": [0, 1], "w": None}
 
     @check("S12.40")
     async def test_a_dead_letter_that_is_sent_again_when_its_run_is_there_moves_it(

@@ -1,0 +1,160 @@
+"""Workers that are told to stop, and stores that cannot be reached: S12.14, S12.15, S12.38."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from flowcraft.errors import BackendUnavailableError
+from flowcraft.testing.checks import check
+from flowcraft.testing.graphs import graph, node
+from flowcraft.testing.stage import Stage
+from flowcraft.testing.wire import Call
+
+
+class DrainScenarios:
+    """A worker told to stop takes nothing new, and finishes or hands back what it has."""
+
+    @check("S12.14")
+    async def test_a_worker_told_to_stop_finishes_what_it_has_and_takes_nothing_new(
+        self, stage: Stage
+    ) -> None:
+        @stage.node("slow")
+        async def slow(input: Any) -> Any:
+            await asyncio.sleep(stage.lease_seconds / 4)
+            return input
+
+        stage.add(graph([node("a", "slow"), node("b", "late")], ("a", "b")))
+        stage.node("late")(slow)
+        worker = stage.worker(continue_nodes=0)
+        await stage.submit("g", 1)
+        await stage.until_called("slow")
+        await worker.stop()
+        # With four methods it is the adapter that stops, and may hand back what it has.
+        if not stage.can.is_push:
+            assert await stage.record("a") is not None
+        before = stage.calls["slow"]
+        await stage.submit("g", 2, run_id="new")
+        await asyncio.sleep(2 * stage.harness.slack_seconds)
+        assert (await stage.header("new")).status == "running"
+        assert stage.calls["slow"] == before, "it took something new"
+        stage.worker()
+        assert [(await stage.result(run_id)).output for run_id in ("run", "new")] == [1, 2]
+        if not stage.can.is_push:
+            assert stage.calls["slow"] == 2
+
+    @check("S12.14", "S7.13")
+    async def test_what_does_not_finish_in_time_is_handed_back_at_once(self, stage: Stage) -> None:
+        @stage.node("long")
+        async def long(input: Any) -> Any:
+            if stage.calls["long"] == 1:
+                await asyncio.Event().wait()
+            return input
+
+        stage.add(graph([node("a", "long")]))
+        worker = stage.worker()
+        await stage.submit("g", 1)
+        await stage.until_called("long")
+        await worker.stop(grace_seconds=0.1)
+        stage.worker()
+        # With four methods there is no handing back: its lease must end.
+        within = 2 * stage.harness.slack_seconds + (stage.lease_seconds if stage.can.is_push else 0)
+        assert (await stage.result(within=within)).output == 1
+
+    @check("S12.38", "S12.14")
+    async def test_what_does_not_end_when_it_is_cancelled_is_handed_back_all_the_same(
+        self, stage: Stage
+    ) -> None:
+        enough = asyncio.Event()
+
+        @stage.node("deaf")
+        async def deaf(input: Any) -> Any:
+            while stage.calls["deaf"] == 1 and not enough.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await enough.wait()
+            return input
+
+        stage.add(graph([node("a", "deaf")]))
+        worker = stage.worker()
+        await stage.submit("g", 1)
+        await stage.until_called("deaf")
+        await worker.stop(grace_seconds=0.1)
+        stage.worker()
+        assert (await stage.result()).output == 1
+        enough.set()
+
+
+class OutageScenarios:
+    """A worker that cannot reach the store hands its job back; no run fails for it."""
+
+    @check("S12.15", "S7.13", "S12.13")
+    async def test_a_store_that_often_cannot_be_reached_fails_no_run(self, stage: Stage) -> None:
+        stage.settings["max_deliveries"] = 3
+        failures = 0
+
+        async def flaky(call: Call) -> None:
+            nonlocal failures
+            if failures < 40 and call.number % 3:
+                failures += 1
+                raise BackendUnavailableError("out of reach")
+
+        nodes = [node("a"), node("l"), node("r"), node("j")]
+        stage.add(graph(nodes, ("a", "l"), ("a", "r"), ("l", "j"), ("r", "j")))
+        await stage.submit("g", 1)
+        stage.worker().wire.before = flaky
+        result = await stage.result()
+        assert (result.status, result.output) == ("completed", {"l": 1, "r": 1})
+        assert failures == 40
+
+    @check("S12.15", "S7.13")
+    async def test_a_store_lost_after_each_execution_counts_no_delivery(self, stage: Stage) -> None:
+        stage.settings["max_deliveries"] = 3
+        outages, is_down = 0, False
+
+        @stage.node("then_lost")
+        async def then_lost(input: Any) -> Any:
+            nonlocal is_down
+            is_down = outages < 8
+            return input
+
+        async def lost(call: Call) -> None:
+            nonlocal is_down, outages
+            if is_down:
+                is_down = False
+                outages += 1
+                raise BackendUnavailableError("out of reach")
+
+        stage.add(graph([node("a", "then_lost")]))
+        stage.worker().wire.before = lost
+        await stage.submit("g", 1)
+        result = await stage.result()
+        assert (result.status, result.output) == ("completed", 1)
+        assert outages > 2 * stage.settings["max_deliveries"]
+
+    @check("S12.15", "S12.1")
+    async def test_an_outage_of_several_leases_delays_the_run_and_no_more(
+        self, stage: Stage
+    ) -> None:
+        is_down = False
+
+        @stage.node("then_down")
+        async def then_down(input: Any) -> Any:
+            nonlocal is_down
+            is_down = stage.calls["then_down"] == 1
+            return input
+
+        async def down(call: Call) -> None:
+            if is_down:
+                raise BackendUnavailableError("out of reach")
+
+        nodes = [node("a", "then_down"), node("b")]
+        stage.add(graph(nodes, ("a", "b")))
+        for _ in range(2):
+            stage.worker().wire.before = down
+        await stage.submit("g", 1)
+        await stage.until_called("then_down")
+        await asyncio.sleep(4 * stage.lease_seconds)
+        assert not (await stage.header()).is_over
+        is_down = False
+        assert (await stage.result(within=2 * stage.recovery_seconds)).output == 1
