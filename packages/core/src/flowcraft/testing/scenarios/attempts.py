@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -49,6 +50,28 @@ class AttemptScenarios:
         assert [*times] == [1, 2, 3, 4, 5]
         for number, (before, after) in enumerate(pairwise(times.values())):
             is_in_time(stage, after - before, first * 2**number)
+
+    @check("S7.3")
+    async def test_chance_never_takes_more_than_half_of_a_delay(self, stage: Stage) -> None:
+        began: dict[str, dict[int, float]] = defaultdict(dict)
+
+        @stage.node("fail")
+        async def fail(input: Any, run: RunInfo) -> None:
+            began[run.node_id].setdefault(run.attempt, stage.now())
+            raise RuntimeError("again")
+
+        delay = stage.lease_seconds / 2
+        config = {"maxRetries": 2, "retryDelay": 1000 * delay, "fallback": "spare"}
+        names = [f"f{number}" for number in range(12)]
+        stage.worker()
+        await stage.run(
+            graph([*(node(one, "fail", config=config) for one in names), node("spare")])
+        )
+        took = [times[2] - times[1] for times in began.values()]
+        assert len(took) == len(names)
+        for each in took:
+            is_in_time(stage, each, delay)
+        assert len({round(each, 3) for each in took}) > 1, "they all come at once"
 
     @check("S7.3")
     async def test_no_delay_is_longer_than_five_minutes(self, stage: Stage) -> None:

@@ -12,6 +12,7 @@ import pytest
 from flowcraft.nodes import Context
 from flowcraft.testing.checks import check
 from flowcraft.testing.graphs import batch, graph, loop, node, value
+from flowcraft.testing.scenarios.cancelling import until_children
 from flowcraft.testing.stage import Stage
 from flowcraft.testing.wire import Call, never
 
@@ -187,6 +188,21 @@ class EndScenarios:
         await stage.until_quiet()
         assert (await stage.header()).ended_at == header.ended_at
         assert await stage.result() == result
+
+    @check("S9.3", "S12.13")
+    async def test_the_end_of_a_child_wakes_its_parent_by_itself(self, stage: Stage) -> None:
+        stage.settings["sweep_interval_seconds"] = 1e7  # nobody else would
+        stage.add(graph([node("w", "wait")], name="inner"))
+        stage.add(graph([node("s", "subflow", blueprintId="inner")], name="middle"))
+        stage.add(graph([node("s", "subflow", blueprintId="middle"), node("z")], ("s", "z")))
+        stage.worker()
+        await stage.submit("g")
+        (child,) = await until_children(stage, "run")
+        (inner,) = await until_children(stage, child.run_id)
+        await stage.until_open("w", run_id=inner.run_id)
+        await stage.resume("w", 7, run_id=inner.run_id)
+        within = stage.lease_seconds + 5 * stage.harness.slack_seconds
+        assert (await stage.result(within=within)).output == 7
 
     @check("S1.22", "S12.10", "S12.23")
     async def test_the_result_of_a_run_is_the_same_whenever_it_is_read(self, stage: Stage) -> None:

@@ -83,6 +83,24 @@ class StatusScenarios:
         assert await stage.resume("s/w", 3) == "woke"
         assert (await stage.result()).output == 3
 
+    @check("S1.15")
+    async def test_a_run_runs_while_its_child_does(self, stage: Stage) -> None:
+        done = asyncio.Event()
+
+        @stage.node("held")
+        async def held(input: Any) -> None:
+            await done.wait()
+
+        stage.add(graph([node("h", "held")], name="child"))
+        stage.add(graph([node("s", "subflow", blueprintId="child"), node("w", "wait")]))
+        stage.worker()
+        await stage.submit("g")
+        await stage.until_open("w")
+        await stage.until_called("held")
+        assert await stage.handle().status() == "running"
+        done.set()
+        await until_waiting(stage)
+
     @check("S1.17", "S12.10")
     @pytest.mark.parametrize("end", ["completed", "failed", "cancelled"])
     async def test_a_final_status_never_changes(self, stage: Stage, end: str) -> None:
