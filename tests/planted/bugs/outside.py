@@ -79,19 +79,19 @@ id_with_a_slash = bug(
 newer_run_is_read = bug(
     "a worker goes on with a run of a format that it does not know",
     (f"{FORMATS}.check", "header.format > self.own", "False"),
-    rejected_by=f"{FORMAT_TESTS}test_a_client_says_that_it_must_be_upgraded",
+    rejected_by="UpgradeScenarios.test_a_client_says_that_it_must_be_upgraded",
 )
 
 newer_job_is_done = bug(
     "a worker does a job of a format that it does not know",
     (f"{FORMATS}.check_job", "job.format > self.own", "False"),
-    rejected_by=f"{FORMAT_TESTS}test_a_newer_job_that_somebody_else_received_must_come_back",
+    rejected_by="UpgradeScenarios.test_a_newer_job_that_somebody_else_received_must_come_back",
 )
 
 newer_record_is_read = bug(
     "a worker follows a record of a format that it does not know",
     ("flowcraft.engine.record:decode_record", "if record.format > reads:", "if False:"),
-    rejected_by=f"{FORMAT_TESTS}test_a_job_that_comes_upon_a_newer_record_is_handed_back",
+    rejected_by="UpgradeScenarios.test_a_job_that_comes_upon_a_newer_record_is_handed_back",
 )
 
 newer_timer_is_sent = bug(
@@ -111,7 +111,7 @@ newer_run_holds_up_sweeps = bug(
 format_is_not_written = bug(
     "a record does not say in which format it was written",
     (f"{FORMATS}.encode", "if record.format != self.own:", "if False:"),
-    rejected_by=f"{FORMAT_TESTS}test_a_job_that_comes_upon_a_newer_record_is_handed_back",
+    rejected_by="UpgradeScenarios.test_a_job_that_comes_upon_a_newer_record_is_handed_back",
 )
 
 # -- files

@@ -77,21 +77,20 @@ newer_records_are_read = bug(
 the_bus_gets_a_cursor = bug(
     "the event bus is told of the end with a cursor",
     ("flowcraft.adapter.event_bus:Telling.ended", ', cursor=""', ""),
-    rejected_by=f"{TESTS}/adapter/test_event_bus.py::test_the_bus_is_told_how_a_run_failed[fused]",
+    rejected_by=f"{TESTS}/adapter/test_event_bus.py::test_the_bus_is_told_how_a_run_failed[HeardHarness]",
 )
 
 newer_jobs_are_taken = bug(
     "a job of a newer format is taken like any other",
     ("flowcraft.adapter.formats:Formats.check_job", "if job.format > self.own:", "if False:"),
-    rejected_by=f"{TESTS}/adapter/test_formats.py"
-    "::test_a_newer_job_that_somebody_else_received_must_come_back",
+    rejected_by="UpgradeScenarios.test_a_newer_job_that_somebody_else_received_must_come_back",
 )
 
 newer_runs_are_touched = bug(
     "a client does to a run of a newer format what it is asked to",
     ("flowcraft.adapter.formats:Formats.check",
      "if header is not None and header.format > self.own:", "if False:"),
-    rejected_by=f"{TESTS}/adapter/test_formats.py::test_a_client_says_that_it_must_be_upgraded",
+    rejected_by="UpgradeScenarios.test_a_client_says_that_it_must_be_upgraded",
 )  # fmt: skip
 
 newer_runs_are_in_the_way = bug(
@@ -99,7 +98,7 @@ newer_runs_are_in_the_way = bug(
     ("flowcraft.adapter.sweeper:Sweeper._look_at",
      "await parts.ports.store.swept({found.run_id: soon})", "pass"),
     rejected_by=f"{TESTS}/adapter/test_formats.py"
-    "::test_runs_of_a_newer_format_keep_no_older_one_from_being_swept[fused]",
+    "::test_runs_of_a_newer_format_keep_no_older_one_from_being_swept[MemoryHarness]",
 )  # fmt: skip
 
 notes_outlive_their_run = bug(
