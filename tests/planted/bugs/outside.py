@@ -111,7 +111,7 @@ newer_run_holds_up_sweeps = bug(
 format_is_not_written = bug(
     "a record does not say in which format it was written",
     (f"{FORMATS}.encode", "if record.format != self.own:", "if False:"),
-    rejected_by="UpgradeScenarios.test_a_job_that_comes_upon_a_newer_record_is_handed_back",
+    rejected_by="UpgradeScenarios.test_a_run_of_a_newer_format_waits_for_a_worker_that_can_read_it",
 )
 
 # -- files
