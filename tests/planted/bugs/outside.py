@@ -29,6 +29,19 @@ no_attempt_at_all = bug(
     rejected_by=f"{BLUEPRINT_TESTS}test_impossible_configurations_are_refused",
 )
 
+edge_to_nowhere = bug(
+    "an edge may lead to a node that is not there",
+    (f"{GRAPH_RULES}:edge_problems", "if known < 0:", "if False:"),
+    rejected_by=f"{BLUEPRINT_TESTS}test_unknown_endpoints_are_refused_with_a_suggestion",
+)
+
+loop_without_a_condition = bug(
+    "a controller may have no condition",
+    (f"{NODE_RULES}:_check_loop", "not isinstance(condition, str) or not condition", "False"),
+    rejected_by="packages/core/tests/blueprint/test_loops.py::"
+    "test_a_controller_without_a_condition_is_refused",
+)
+
 fallback_of_a_sleep = bug(
     "a node that cannot fail alone may have a fallback",
     (f"{GRAPH_RULES}:fallback_problems", "if kind in _WITHOUT_FALLBACK:", "if False:"),
@@ -40,6 +53,12 @@ fallbacks_in_a_circle = bug(
     "fallbacks may stand in for each other in a circle",
     (f"{GRAPH_RULES}:fallback_problems", "yield from _fallback_cycles(graph)", "pass"),
     rejected_by=f"{BLUEPRINT_TESTS}test_a_cycle_of_fallbacks_is_refused",
+)
+
+two_scatters_of_a_gather = bug(
+    "two scatters may have one gather",
+    (f"{GRAPH_RULES}:pair_problems", "elif len(scatters) > 1:", "elif False:"),
+    rejected_by=f"{BLUEPRINT_TESTS}test_a_gather_has_one_scatter_and_names_itself",
 )
 
 scatter_leads_elsewhere = bug(
@@ -67,6 +86,12 @@ newer_job_is_done = bug(
     "a worker does a job of a format that it does not know",
     (f"{FORMATS}.check_job", "job.format > self.own", "False"),
     rejected_by="UpgradeScenarios.test_a_newer_job_that_somebody_else_received_must_come_back",
+)
+
+newer_record_is_read = bug(
+    "a worker follows a record of a format that it does not know",
+    ("flowcraft.engine.record:decode_record", "if record.format > reads:", "if False:"),
+    rejected_by="UpgradeScenarios.test_a_job_that_comes_upon_a_newer_record_is_handed_back",
 )
 
 newer_timer_is_sent = bug(
@@ -98,6 +123,14 @@ newer_file_is_opened = bug(
     "test_a_newer_file_is_refused_and_not_touched",
 )
 
+network_file_is_opened = bug(
+    "a file on a network file system is opened",
+    ("flowcraft.sqlite.settings:refuse_network_filesystem", "if is_network_filesystem(kind):",
+     "if False:"),
+    rejected_by="packages/core/tests/sqlite/test_refusals.py::"
+    "test_a_network_filesystem_is_refused_unless_it_is_allowed",
+)  # fmt: skip
+
 # -- values and expressions
 
 variables_are_shared = bug(
@@ -113,6 +146,14 @@ list_index_is_not_looked_at = bug(
     ("flowcraft.expressions:Expression._walk", " and step < len(value)", ""),
     rejected_by="ExpressionScenarios.test_a_plain_path_that_leads_nowhere_is_null",
 )
+
+wide_integer_is_rounded = bug(
+    "an integer beyond 64 bits is given to an expression as it is",
+    ("flowcraft.expressions:_narrow", "_refuse_wide_ints(value, steps)\n        return value",
+     "return float(value) if type(value) is int and abs(value) >> 63 else value"),
+    rejected_by="ExpressionScenarios.test_an_integer_beyond_64_bits_is_an_error_and_no_"
+    "approximation",
+)  # fmt: skip
 
 error_of_a_function_is_absorbed = bug(
     "what a registered function raises is absorbed where its value does not matter",

@@ -77,7 +77,7 @@ newer_records_are_read = bug(
 the_bus_gets_a_cursor = bug(
     "the event bus is told of the end with a cursor",
     ("flowcraft.adapter.event_bus:Telling.ended", ', cursor=""', ""),
-    rejected_by=f"{TESTS}/adapter/test_event_bus.py::test_the_bus_is_told_how_a_run_failed",
+    rejected_by=f"{TESTS}/adapter/test_event_bus.py::test_the_bus_is_told_how_a_run_failed[HeardHarness]",
 )
 
 newer_jobs_are_taken = bug(
@@ -98,7 +98,7 @@ newer_runs_are_in_the_way = bug(
     ("flowcraft.adapter.sweeper:Sweeper._look_at",
      "await parts.ports.store.swept({found.run_id: soon})", "pass"),
     rejected_by=f"{TESTS}/adapter/test_formats.py"
-    "::test_runs_of_a_newer_format_keep_no_older_one_from_being_swept",
+    "::test_runs_of_a_newer_format_keep_no_older_one_from_being_swept[MemoryHarness]",
 )  # fmt: skip
 
 notes_outlive_their_run = bug(

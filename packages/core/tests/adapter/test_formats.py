@@ -134,8 +134,9 @@ class TestQueuesThatAreAsked:
         await asyncio.sleep(600.0)
         gaps = [round(later - first, 6) for first, later in pairwise(at)]
         assert gaps[0] < 4.0
-        assert 30.0 <= gaps[-1] < 33.0
-        assert gaps == sorted(gaps)
+        assert min(gaps[-5:]) >= 15.0
+        assert max(gaps) < 33.0
+        assert len(set(gaps[-5:])) > 1, "another worker may never come before this one"
         said = [record for record in caplog.records if record.message == "left to newer workers"]
         assert 5 <= len(said) <= 10
         await worker.stop()

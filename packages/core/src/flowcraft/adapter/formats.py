@@ -79,13 +79,18 @@ class HandBack:
         self._told_at = float("-inf")
 
     def delay_seconds(self, message: bytes, error: NewerFormatError) -> float:
-        """As long as the message has come by here, in bounds; says so now and then."""
+        """About as long as the message has come by here, in bounds; says so now and then.
+
+        Chance takes away at most half: queues are asked at regular intervals, and one worker
+        could come upon a message that is always as late before all others.
+        """
         now = self._clock.monotonic()
         since = self._since.setdefault(message, now)
         if len(self._since) > REMEMBERED_JOBS:
             self._since.popitem(last=False)
         self.tell(error)
-        return min(max(1.0, now - since), LONGEST_HAND_BACK_SECONDS)
+        full = min(max(1.0, now - since), LONGEST_HAND_BACK_SECONDS)
+        return full * (1 - self._clock.chance() / 2)
 
     def tell(self, error: NewerFormatError) -> None:
         """Say what is left to newer workers, once a minute at most."""

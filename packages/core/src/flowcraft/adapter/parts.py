@@ -124,7 +124,8 @@ class Parts:
             since: Since when it is missed, if that was noted already.
 
         Returns:
-            Seconds until the next look; None when `missing_seconds` are over.
+            Seconds until the next look, of which chance took some, so that it is not always
+            the same worker that looks; None when `missing_seconds` are over.
         """
         now = self.clock.now()
         if since is None:
@@ -134,7 +135,8 @@ class Parts:
         waited = now - float(since)
         if waited >= self.options.missing_seconds:
             return None
-        return min(max(1.0, waited), LONGEST_HAND_BACK_SECONDS)
+        full = min(max(1.0, waited), LONGEST_HAND_BACK_SECONDS)
+        return full * (1 - self.clock.chance() / 2)
 
     async def send_later(self, move: Move, delay_seconds: float) -> None:
         """See to it that the activation gets a job, not before the delay is over.
