@@ -47,7 +47,6 @@ class TestFunctions:
         assert str(caught.value).endswith(": explode() raised ZeroDivisionError: on purpose")
         assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
-    @covers("S4.20")
     @pytest.mark.parametrize("source", ["explode(1) || true", "false && explode(1) || explode(2)"])
     @covers("S4.20")
     def test_an_exception_is_not_absorbed_by_the_other_operand(self, expressions, source):
