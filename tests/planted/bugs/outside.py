@@ -147,14 +147,6 @@ list_index_is_not_looked_at = bug(
     rejected_by="ExpressionScenarios.test_a_plain_path_that_leads_nowhere_is_null",
 )
 
-wide_integer_is_rounded = bug(
-    "an integer beyond 64 bits is given to an expression as it is",
-    ("flowcraft.expressions:_narrow", "_refuse_wide_ints(value, steps)\n        return value",
-     "return float(value) if type(value) is int and abs(value) >> 63 else value"),
-    rejected_by="ExpressionScenarios.test_an_integer_beyond_64_bits_is_an_error_and_no_"
-    "approximation",
-)  # fmt: skip
-
 error_of_a_function_is_absorbed = bug(
     "what a registered function raises is absorbed where its value does not matter",
     ("flowcraft.expressions:Expression._run", "for name, failure in failures:", "for name, failure "
