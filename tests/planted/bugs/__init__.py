@@ -2,61 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
 from tests.planted.bug import Bug
-from tests.planted.bugs import (
-    attempts,
-    contract,
-    ends,
-    expressions,
-    joins,
-    loading,
-    loops,
-    nodes,
-    outside,
-    protocol,
-    queues,
-    records,
-    registering,
-    runs,
-    sqlite,
-    subflows,
-    sweeps,
-    values,
-    waits,
-    workers,
-)
 
-MODULES = (
-    attempts,
-    contract,
-    ends,
-    expressions,
-    joins,
-    loading,
-    loops,
-    nodes,
-    outside,
-    protocol,
-    queues,
-    records,
-    registering,
-    runs,
-    sqlite,
-    subflows,
-    sweeps,
-    values,
-    waits,
-    workers,
-)
 
-BUGS: dict[str, Bug] = {
-    name: found
-    for module in MODULES
-    for name, found in vars(module).items()
-    if isinstance(found, Bug)
-}
+def _written() -> Iterator[tuple[str, Bug]]:
+    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+        for name, found in vars(importlib.import_module(module.name)).items():
+            if isinstance(found, Bug):
+                yield name, found
+
+
+_all = list(_written())
+
+BUGS: dict[str, Bug] = dict(_all)
 """By name; a name is used once."""
 
-assert len(BUGS) == sum(
-    isinstance(found, Bug) for module in MODULES for found in vars(module).values()
-), "two bugs have one name"
+assert len(BUGS) == len(_all), "two bugs have one name"

@@ -70,6 +70,20 @@ class Formats:
         )
 
 
+def hand_back_seconds(waited_seconds: float, *, chance: float) -> float:
+    """For how long to hand back a job that only another worker can do.
+
+    As long as it has waited already, in bounds. Chance takes away at most half: queues are asked
+    at regular intervals, and one worker could come upon a message that is always as late before
+    all others.
+
+    Args:
+        waited_seconds: How long it has waited.
+        chance: A number in [0, 1).
+    """
+    return min(max(1.0, waited_seconds), LONGEST_HAND_BACK_SECONDS) * (1 - chance / 2)
+
+
 class HandBack:
     """How long each message of a newer format is handed back for, longer each time."""
 
@@ -79,18 +93,13 @@ class HandBack:
         self._told_at = float("-inf")
 
     def delay_seconds(self, message: bytes, error: NewerFormatError) -> float:
-        """About as long as the message has come by here, in bounds; says so now and then.
-
-        Chance takes away at most half: queues are asked at regular intervals, and one worker
-        could come upon a message that is always as late before all others.
-        """
+        """About as long as the message has come by here; says so now and then."""
         now = self._clock.monotonic()
         since = self._since.setdefault(message, now)
         if len(self._since) > REMEMBERED_JOBS:
             self._since.popitem(last=False)
         self.tell(error)
-        full = min(max(1.0, now - since), LONGEST_HAND_BACK_SECONDS)
-        return full * (1 - self._clock.chance() / 2)
+        return hand_back_seconds(now - since, chance=self._clock.chance())
 
     def tell(self, error: NewerFormatError) -> None:
         """Say what is left to newer workers, once a minute at most."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 import msgspec
 
 from flowcraft.adapter.event_bus import EventBus, Telling
+from flowcraft.adapter.formats import hand_back_seconds
 from flowcraft.adapter.options import RuntimeOptions
 from flowcraft.adapter.outcome import Outcomes
 from flowcraft.adapter.ports import Ports
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 ValueLimit = int | None
 
-LONGEST_HAND_BACK_SECONDS = 30.0
 APART_SECONDS = 0.1
 """How far apart two timers of one activation that are due at one time may be set."""
 
@@ -124,8 +124,7 @@ class Parts:
             since: Since when it is missed, if that was noted already.
 
         Returns:
-            Seconds until the next look, of which chance took some, so that it is not always
-            the same worker that looks; None when `missing_seconds` are over.
+            Seconds until the next look; None when `missing_seconds` are over.
         """
         now = self.clock.now()
         if since is None:
@@ -135,8 +134,7 @@ class Parts:
         waited = now - float(since)
         if waited >= self.options.missing_seconds:
             return None
-        full = min(max(1.0, waited), LONGEST_HAND_BACK_SECONDS)
-        return full * (1 - self.clock.chance() / 2)
+        return hand_back_seconds(waited, chance=self.clock.chance())
 
     async def send_later(self, move: Move, delay_seconds: float) -> None:
         """See to it that the activation gets a job, not before the delay is over.
