@@ -108,7 +108,7 @@ killer_is_never_found_out = bug(
 drained_job_counts = bug(
     "a job that a worker hands back counts as one that killed it",
     (f"{DELIVERIES}:Deliveries.take_back", "if not move.counted:", "if True:"),
-    rejected_by="DeliveryScenarios.test_a_job_handed_back_by_a_drained_worker_counts_no_delivery",
+    rejected_by="DrainScenarios.test_a_job_handed_back_by_a_drained_worker_counts_no_delivery",
     on="four_method",
 )
 

@@ -154,18 +154,18 @@ delayed_run_starts_with_any_job = bug(
 drained_worker_keeps_its_messages = bug(
     "a worker that drains keeps the messages that it could not finish",
     (f"{WORKER}._handle", "if self._is_stopping:", "if False:"),
-    rejected_by="DeliveryScenarios.test_what_a_drained_worker_could_not_finish_is_taken_at_once",
+    rejected_by="DrainScenarios.test_what_a_drained_worker_could_not_finish_is_taken_at_once",
 )
 
 drained_worker_takes_more = bug(
     "a worker that was told to stop takes more messages",
     (f"{WORKER}.stop", "if self._loops:\n        self._loops[0].cancel()", "pass"),
-    rejected_by="DeliveryScenarios.test_a_worker_that_drains_takes_nothing_new",
+    rejected_by="DrainScenarios.test_a_worker_that_drains_takes_nothing_new",
 )
 
 unreachable_store_fails_the_node = bug(
     "a node fails because its worker cannot reach the store",
     ("flowcraft.adapter.functions:Functions._guarded", "except BackendError:\n        raise  # not "
      "the node's failure: the job is handed back\n    ", ""),
-    rejected_by="DeliveryScenarios.test_no_node_fails_because_the_store_cannot_be_reached",
+    rejected_by="OutageScenarios.test_no_node_fails_because_the_store_cannot_be_reached",
 )  # fmt: skip

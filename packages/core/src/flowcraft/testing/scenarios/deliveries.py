@@ -6,10 +6,8 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-from flowcraft.errors import BackendUnavailableError
-from flowcraft.nodes import Context, RunInfo
+from flowcraft.nodes import RunInfo
 from flowcraft.testing.checks import check
-from flowcraft.testing.contracts.making import is_native, needs
 from flowcraft.testing.graphs import graph, node
 from flowcraft.testing.stage import FAR_SECONDS, Stage
 from flowcraft.testing.wire import Call, never
@@ -180,29 +178,6 @@ class DeliveryScenarios:
         within = stage.lease_seconds + 3 * stage.harness.slack_seconds
         assert (await stage.result("twice", within=within)).output == 2
 
-    @check("S7.13", "S12.14")
-    async def test_a_job_handed_back_by_a_drained_worker_counts_no_delivery(
-        self, stage: Stage
-    ) -> None:
-        stage.settings["max_deliveries"] = LIMIT
-        done = asyncio.Event()
-
-        @stage.node("long")
-        async def long(input: Any) -> str:
-            await done.wait()
-            return "done"
-
-        stage.add(graph([node("a", "long")]))
-        await stage.submit("g")
-        for times in range(1, LIMIT + 4):
-            worker = stage.worker()
-            await stage.until_called("long", times)
-            await worker.stop(grace_seconds=0.1)
-        done.set()
-        stage.worker()
-        result = await stage.result()
-        assert (result.status, result.output) == ("completed", "done")
-
     @check("S12.3", "G1")
     async def test_a_message_is_not_delivered_again_while_its_worker_lives(
         self, stage: Stage
@@ -235,54 +210,6 @@ class DeliveryScenarios:
             await stage.client.reconcile("run")
         assert (await stage.result()).output == "done"
         assert stage.handled <= 2, "what is under way was sent again"
-
-    @check("S12.14")
-    async def test_a_worker_that_drains_takes_nothing_new(self, stage: Stage) -> None:
-        done = asyncio.Event()
-
-        @stage.node("long")
-        async def long(input: Any) -> str:
-            await done.wait()
-            return "done"
-
-        stage.add(graph([node("a", "long")], name="old"), graph([node("b")], name="new"))
-        worker = stage.worker()
-        await stage.submit("old", run_id="old")
-        await stage.until_called("long")
-        draining = asyncio.create_task(worker.stop(grace_seconds=10 * stage.lease_seconds))
-        await asyncio.sleep(0)
-        await stage.submit("new", run_id="new")
-        await asyncio.sleep(stage.harness.slack_seconds)
-        assert stage.calls["echo"] == 0
-        done.set()
-        await draining
-        stage.worker()
-        for run_id in ("old", "new"):
-            assert (await stage.result(run_id)).status == "completed"
-
-    @check("S12.14", "S7.13")
-    async def test_what_a_drained_worker_could_not_finish_is_taken_at_once(
-        self, stage: Stage
-    ) -> None:
-        """And not when a lease is over; a queue without a port of its own may take so long."""
-        needs(is_native(stage), "it is handed its jobs, and has no queue port of its own")
-
-        @stage.node("long")
-        async def long(input: Any) -> None:
-            await never()
-
-        stage.add(graph([node("a", "long")]))
-        worker = stage.worker()
-        await stage.submit("g")
-        await stage.until_called("long")
-        await asyncio.sleep(stage.lease_seconds / 4)
-        await worker.stop(grace_seconds=0.1)
-        stage.worker()
-
-        async def is_taken() -> bool:
-            return stage.calls["long"] == 2
-
-        await stage.until(is_taken, within=stage.lease_seconds / 2)
 
     @check("S12.5", "S12.13", "G6")
     async def test_a_duplicate_that_was_beaten_leaves_the_message_to_who_needs_it(
@@ -325,27 +252,6 @@ class DeliveryScenarios:
         stage.worker()
         await stage.redeliver()
         assert (await stage.result()).output == 3
-
-    @check("S12.15", "S7.13")
-    async def test_no_node_fails_because_the_store_cannot_be_reached(self, stage: Stage) -> None:
-        async def refuse(call: Call) -> None:
-            raise BackendUnavailableError(f"{call.name}: it is away")
-
-        def make(worker: Worker) -> Any:
-            async def read(ctx: Context) -> Any:
-                if stage.calls["read"] == 1:
-                    worker.wire.before = refuse
-                try:
-                    return await ctx.get("k")
-                finally:
-                    worker.wire.before = None
-
-            return read
-
-        stage.node_of_worker("read")(make)
-        result = await stage.run(graph([node("a", "read")]), {"k": 5})
-        assert (result.status, result.output) == ("completed", 5)
-        assert stage.calls["read"] == 2
 
 
 def add_long(stage: Stage, seconds: float) -> None:
