@@ -157,6 +157,14 @@ drained_worker_keeps_its_messages = bug(
     rejected_by="DrainScenarios.test_what_a_drained_worker_could_not_finish_is_taken_at_once",
 )
 
+pushed_deaf_node_keeps_its_message = bug(
+    "a node that does not end keeps the queue waiting that handed its message over",
+    (f"{WORKER}.handle", "timeout=WIND_UP_SECONDS", "timeout=None"),
+    rejected_by="DrainScenarios"
+    ".test_what_does_not_end_when_it_is_cancelled_is_handed_back_all_the_same",
+    on="four_method",
+)
+
 drained_worker_takes_more = bug(
     "a worker that was told to stop takes more messages",
     (f"{WORKER}.stop", "if self._loops:\n        self._loops[0].cancel()", "pass"),

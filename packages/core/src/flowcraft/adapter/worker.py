@@ -94,11 +94,12 @@ class WorkerLoops:
     async def _abandon(self, task: asyncio.Task[None]) -> None:
         """Hand back the message of a node that goes on although it was cancelled."""
         for holding in [holding for holding in self.holdings if holding.task is task]:
-            logger.error(
-                "a node does not end when it is cancelled, and is left", extra=holding.facts()
-            )
+            self._tell_left(holding)
             await self._give_back(holding, 0.0)
             self.holdings.drop(holding)
+
+    def _tell_left(self, holding: Holding) -> None:
+        logger.error("a node does not end when it is cancelled, and is left", extra=holding.facts())
 
     async def _pull(self) -> None:
         """Take messages while there is room."""
@@ -134,15 +135,26 @@ class WorkerLoops:
     async def handle(self, delivery: Delivery) -> None:
         """Handle one message whose acknowledgement is the return of this call.
 
+        Cancelled, it ends soon, also when node code does not: the adapter that called it keeps the
+        message from others for as long as it waits.
+
         Raises:
             RedeliverError: The message must come back.
             NewerFormatError: It must, and is left to a newer worker.
         """
         holding = self.holdings.add(delivery)
+        handling = asyncio.get_running_loop().create_task(
+            self._handler.handle(delivery, self._moves(holding))
+        )
         try:
-            answer = await self._handler.handle(delivery, self._moves(holding))
+            answer = await asyncio.shield(handling)
         except NewerFormatError as error:
             self._newer.tell(error)
+            raise
+        except asyncio.CancelledError:
+            handling.cancel()
+            if (await asyncio.wait({handling}, timeout=WIND_UP_SECONDS))[1]:
+                self._tell_left(holding)
             raise
         finally:
             self.holdings.drop(holding)

@@ -264,4 +264,4 @@ def handed_back_within(stage: Stage) -> float:
     """
     stage.harness.lease_seconds *= 10
     within = 2 * stage.harness.slack_seconds
-    return within + stage.recovery_seconds if stage.can.is_push else within
+    return within + stage.lease_seconds if stage.can.is_push else within
