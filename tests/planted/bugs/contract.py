@@ -21,6 +21,30 @@ contract_patch_is_left_to_nobody = bug(
     on="four_method",
 )
 
+contract_end_is_lost_to_a_reader = bug(
+    "a fatal failure counts as beaten where somebody who read the end wrote its record first",
+    (f"{STORE}._commit", "if commit.ends is None or existing != guard.value:", "if True:"),
+    rejected_by="RunStoreContract"
+    ".test_a_fatal_failure_is_won_by_whoever_wrote_it_also_when_others_see_it_first",
+    on="four_method",
+)
+
+contract_listing_is_the_losers = bug(
+    "who submits a run that is there already moves it in the listings",
+    (f"{STORE}.create", "await self._register.enter(standing)", "pass"),
+    rejected_by="RunRegistryContract"
+    ".test_a_run_is_listed_where_it_stands_also_when_others_submit_it_too",
+    on="four_method",
+)
+
+contract_listing_trusts_its_entries = bug(
+    "a listing goes by the entry of one who died as he submitted a run that was there already",
+    (f"{STORE}.list_runs", "header.created_at != entry.place.created_at", "False"),
+    rejected_by="RunRegistryContract"
+    ".test_a_run_is_listed_where_it_stands_also_when_others_submit_it_too",
+    on="four_method",
+)
+
 contract_patch_is_noted_before_it_is_made = bug(
     "the context writes of a record are noted as made before they are",
     (f"{CELLS}._finish_patch", "operations = [\n",

@@ -161,6 +161,11 @@ def _is_of(run_id: str, key: str) -> bool:
     return what in ("child", "timer") and parts[1] == run_id  # behind the parent, or the sender
 
 
+def is_listed_alike(one: RunHeader, other: RunHeader) -> bool:
+    """Whether two headers of one run stand at the same place of the listings."""
+    return (one.created_at, one.blueprint_id) == (other.created_at, other.blueprint_id)
+
+
 def _note(header: RunHeader) -> dict[str, Any]:
     """What the register keeps of a run, so that a listing need not read them all."""
     return {

@@ -21,7 +21,7 @@ from flowcraft import values
 from flowcraft.adapter.contract_cells import ContractCells, slot, storable, stored
 from flowcraft.adapter.contract_headers import ContractHeaders, Ending
 from flowcraft.adapter.contract_purge import REMAINING_SECONDS, ContractPurge
-from flowcraft.adapter.contract_register import ContractRegister
+from flowcraft.adapter.contract_register import ContractRegister, is_listed_alike
 from flowcraft.adapter.options import AdapterOptions
 from flowcraft.adapter.programs import Programs
 from flowcraft.engine.activation import EXPECTED, RUN
@@ -159,10 +159,11 @@ class ContractStore(RunStore):
             ending = Ending(status, self._clock.now(), error, guard.key, guard.value.decode())
             if not await self._header.end(place, ending):
                 return CommitResult(False)
-        won = await self._cell.put(place, guard.key, guard.name, guard.value, commit.context)
-        if not won:
+        if not await self._cell.put(place, guard.key, guard.name, guard.value, commit.context):
             existing = await self._cell.get(place, guard.key, guard.name)
-            return CommitResult(False, existing)
+            # Whoever reads an end writes the record that it carries: ours may be there already.
+            if commit.ends is None or existing != guard.value:
+                return CommitResult(False, existing)
         for cell in commit.cells:
             await self._cell.put(place, cell.key, cell.name, cell.value)
         if commit.context:
@@ -232,6 +233,8 @@ class ContractStore(RunStore):
                 await self._register.enter(header)
                 await self._header.put(place, header)
             standing = await self._header.get(run_id)
+            if place is not None and standing is not None and not is_listed_alike(standing, header):
+                await self._register.enter(standing)  # our entry may stand in the place of its own
             headers.append(standing if standing is not None else header)
         return headers
 
@@ -260,6 +263,12 @@ class ContractStore(RunStore):
             if blueprint_id not in (None, entry.blueprint_id):
                 continue
             header = await self._header.get(entry.place.run_id)
+            if header is not None and header.created_at != entry.place.created_at:
+                # Who submitted the same run, and was beaten, died before the entry was mended.
+                await self._register.enter(header)
+                return await self.list_runs(
+                    status=status, blueprint_id=blueprint_id, before=before, limit=limit
+                )
             if header is not None and status in (None, header.status):
                 found.append(header)
                 if len(found) >= limit:

@@ -16,7 +16,7 @@ from flowcraft.ports.contract import JobPayload
 from flowcraft.ports.store import Commit, Load, Loaded, NewRun, RunStore
 from flowcraft.status import ParentReference, RunHeader
 from flowcraft.testing.stage import Stage
-from flowcraft.testing.wire import Call, Hook
+from flowcraft.testing.wire import Call, Hook, Wire
 
 Act = Callable[[BaseDistributedAdapter, str], Awaitable[object]]
 """Something that a process does, with a name of its own for what it does it to."""
@@ -184,7 +184,11 @@ async def _dies(stage: Stage, act: Act, name: str, when: str, number: int) -> bo
 
 
 async def each_pause(
-    stage: Stage, act: Act, meanwhile: Callable[[str], Awaitable[None]]
+    stage: Stage,
+    act: Act,
+    meanwhile: Callable[[str], Awaitable[None]],
+    *,
+    is_its_last: bool = False,
 ) -> AsyncIterator[str]:
     """Let a process pause before each request of an act, and wake up when others were done.
 
@@ -193,12 +197,13 @@ async def each_pause(
         act: Done by a new process each time.
         meanwhile: Done by others while it pauses, and at last when the act is over, to what has
             the name that the act was given.
+        is_its_last: Whether the process dies when that request had its effect.
 
     Yields:
         That name, when both are done.
     """
     for number in itertools.count(1):
-        name = f"paused-{number}"
+        name = f"paused-{number}" if not is_its_last else f"paused-and-died-{number}"
         assert number <= MOST_REQUESTS, "it makes ever more requests"
         worker = stage.make_worker(name)
         paused, woken = asyncio.Event(), asyncio.Event()
@@ -206,8 +211,15 @@ async def each_pause(
         acting = asyncio.ensure_future(_do(act, worker.adapter, name))
         await _first_of(acting, paused)
         await meanwhile(name)
+        died = asyncio.Event()
+        if is_its_last and paused.is_set():
+            worker.wire.after = _cut(worker.wire, died)
         woken.set()
-        await acting
+        await _first_of(acting, died)
+        if died.is_set():
+            acting.cancel()
+        else:
+            await acting
         yield name
         if not paused.is_set():
             assert number > 1, "it makes no request that goes through the wire"
@@ -227,6 +239,17 @@ def _nth(number: int, reached: asyncio.Event, go_on: asyncio.Event) -> Hook:
             await go_on.wait()
 
     return stop
+
+
+def _cut(wire: Wire, reached: asyncio.Event) -> Hook:
+    """A hook that lets nothing through any more."""
+
+    async def cut(call: Call) -> None:
+        del call
+        wire.is_cut = True
+        reached.set()
+
+    return cut
 
 
 async def _do(act: Act, adapter: BaseDistributedAdapter, name: str) -> None:

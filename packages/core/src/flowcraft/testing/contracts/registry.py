@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import msgspec
 import pytest
@@ -96,6 +97,39 @@ class RunRegistryContract:
         standing = await stage.header()
         assert {header.created_at for (header,) in answers} == {standing.created_at}
         assert await listed(stage.client.ports.store) == ["run"]
+
+    @check("S1.7", "S1.56")
+    async def test_a_run_is_listed_where_it_stands_also_when_others_submit_it_too(
+        self, stage: Stage
+    ) -> None:
+        """Once, by its own time of creation, wherever one of them pauses or dies."""
+        times = itertools.count(1)
+
+        async def submit(adapter: BaseDistributedAdapter, run_id: str) -> None:
+            one = new_run(stage, run_id, created_at=float(next(times)), blueprint_id="one")
+            await adapter.ports.store.create([one])
+
+        async def meanwhile(run_id: str) -> None:
+            store = stage.client.ports.store
+            for created_at in (0.25, 1000.0 + next(times)):
+                other = new_run(stage, run_id, created_at=created_at, blueprint_id="other")
+                await store.create([other])
+
+        async def look() -> None:
+            store = stage.client.ports.store
+            standing = [header for header in await store.headers(names) if header is not None]
+            standing.sort(key=lambda header: (header.created_at, header.run_id), reverse=True)
+            wanted = [header.run_id for header in standing]
+            if not is_dead:  # what is left of one who died may be mended by a whole listing only
+                others = [one.run_id for one in standing if one.blueprint_id == "other"]
+                assert await listed(store, blueprint_id="other") == others
+            assert await listed(store) == wanted
+
+        names: list[str] = []
+        for is_dead in (False, True):
+            async for run_id in each_pause(stage, submit, meanwhile, is_its_last=is_dead):
+                names.append(run_id)
+                await look()
 
     @check("S1.7", "S1.8")
     async def test_of_two_who_create_different_runs_of_one_id_one_has_all_of_it(

@@ -220,6 +220,26 @@ class RunStoreContract:
 
         await each_death(stage, write, look)
 
+    @check("S1.29", "G4")
+    async def test_a_fatal_failure_is_won_by_whoever_wrote_it_also_when_others_see_it_first(
+        self, stage: Stage
+    ) -> None:
+        """At whichever of its requests it paused."""
+        results: dict[str, CommitResult] = {}
+        more = Cell("m", OPEN, b"1")
+
+        async def write(adapter: BaseDistributedAdapter, run_id: str) -> None:
+            await create(stage, run_id)
+            fatal = record(run_id=run_id, cells=(more,), ends=("failed", None))
+            results[run_id] = await commit(adapter.ports.store, fatal)
+
+        async def look(run_id: str) -> None:
+            await load(stage, run_id=run_id)
+
+        async for run_id in each_pause(stage, write, look):
+            assert results[run_id].is_won
+            assert (await load(stage, "m", run_id=run_id)).cells == {OPEN: b"1"}
+
     @check("S2.14", "G5")
     async def test_a_record_that_is_found_again_writes_its_context_no_more(
         self, stage: Stage
