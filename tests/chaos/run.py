@@ -1,6 +1,6 @@
 """Runs random graphs on real worker processes that are killed again and again.
 
-    python -m tests.chaos.run --runs 200 --seed 1
+    ./dev chaos -- --runs 200 --seed 1
 
 Every run is compared with the reference interpreter. A worker is killed only when its own journal
 says that it is in the middle of something.
@@ -8,7 +8,6 @@ says that it is in the middle of something.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -27,6 +26,7 @@ from pathlib import Path
 from flowcraft import Flowcraft
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.engine.record import Record, decode_record
+from tests import command_line
 from tests.chaos.app import make_app
 from tests.chaos.cases import cases
 from tests.simulation.case import Case
@@ -224,12 +224,20 @@ def _report(
 
 def main() -> int:
     """Run as the command line asks."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--adapter", choices=["sqlite"], default="sqlite")
-    parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=600.0, help="give up after this long")
+    parser = command_line.parser("chaos", __doc__)
+    parser.add_argument(
+        "--adapter", choices=["sqlite"], default="sqlite", help="which one (%(default)s)"
+    )
+    parser.add_argument(
+        "--runs", type=command_line.count, default=200, help="how many (%(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the first run (%(default)s)")
+    parser.add_argument(
+        "--workers", type=command_line.count, default=3, help="processes (%(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=600.0, help="give up after so long (%(default)g)"
+    )
     options = parser.parse_args()
     return asyncio.run(chaos(options.runs, options.seed, options.workers, options.seconds))
 

@@ -1,7 +1,7 @@
 """Changes the code, a little and wrongly, and asks whether the tests notice.
 
-python -m tests.mutation.run                             the engine, every mutant (mutmut)
-python -m tests.mutation.run --protocol --count 50       random mutants of the protocol's code
+./dev mutate                                      the engine, every mutant (mutmut)
+./dev mutate -- --protocol --count 50             random mutants of the protocol's code
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ import argparse
 import signal
 import sys
 
+from tests import command_line
 from tests.mutation import engine, protocol
 
 
 def main() -> int:
     """Do what the command line says; 1 if a mutant survived."""
     parser = argparse.ArgumentParser(prog="./dev mutate --")
-    parser.add_argument("--processes", type=int, default=2, help="mutants tried at once (engine)")
+    parser.add_argument(
+        "--processes", type=command_line.count, default=2, help="mutants tried at once (engine)"
+    )
     random_ones = parser.add_argument_group("random mutants")
     random_ones.add_argument("--protocol", action="store_true", help="these, and not the engine")
-    random_ones.add_argument("--count", type=int, default=50, help="how many")
+    random_ones.add_argument("--count", type=command_line.count, default=50, help="how many")
     random_ones.add_argument("--seed", type=int, default=1, help="which ones")
     random_ones.add_argument(
         "--files", nargs="+", default=protocol.FILES, help="patterns below the package flowcraft"

@@ -31,7 +31,7 @@ def described(seed: int, problems: list[str]) -> Iterator[str]:
     ended, _ = simulate(setup)
     faults = dict(ended.faults.counts) if ended is not None else "the world broke"
     yield f"WRONG seed {seed}, {setup.mode}: {problems[0]}"
-    yield f"  replay: python -m tests.simulation.run --replay {seed}"
+    yield f"  replay: ./dev simulate -- --replay {seed}"
     yield f"  world: {', '.join(setup.features()) or 'nothing special'}; {setup.workers} workers"
     yield f"  faults drawn: {faults}"
     smaller = smallest(setup)

@@ -1,12 +1,11 @@
 """Runs random graphs in the simulated world and compares each with the reference interpreter.
 
-python -m tests.simulation.run --graphs 2000 --seed 1
-python -m tests.simulation.run --replay 4711          one seed again, with every call
+./dev simulate -- --graphs 2000 --seed 1
+./dev simulate -- --replay 4711          one seed again, with every call
 """
 
 from __future__ import annotations
 
-import argparse
 import gc
 import logging
 import os
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+from tests import command_line
 from tests.simulation.draw import draw
 from tests.simulation.failure import described
 from tests.simulation.judge import simulate
@@ -80,11 +80,20 @@ def report(reached: Reached, seconds: float) -> int:
 
 def main() -> int:
     """Simulate as the command line asks."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--graphs", type=int, default=ENOUGH_GRAPHS)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--replay", type=int)
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser = command_line.parser("simulate", __doc__)
+    parser.add_argument(
+        "--graphs", type=command_line.count, default=ENOUGH_GRAPHS, help="how many (%(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the first graph (%(default)s)")
+    parser.add_argument(
+        "--replay", type=int, metavar="SEED", help="this seed alone, with every call"
+    )
+    parser.add_argument(
+        "--processes",
+        type=command_line.count,
+        default=os.cpu_count() or 1,
+        help="that simulate at once (one a processor)",
+    )
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if options.replay is not None:

@@ -3,9 +3,12 @@
     python -m tests.tutorial.extract FOLDER
     python -m tests.tutorial.extract FOLDER --until four-methods
 
-In the page, a file is a block of code under a line `<!-- file: PATH -->`, as a whole; a later one
-of the same path takes its place. A line `<!-- checkpoint: NAME -->` stands where the package is
-complete, and its tests pass.
+In the page, a file is a block of code below a line that names it, as a whole; a later one of the
+same path takes its place:
+
+    File `PATH`:
+
+A line `<!-- checkpoint: NAME -->` stands where the package is complete, and its tests pass.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ import re
 from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "docs" / "write-an-adapter.md"
-MARK = re.compile(r"<!-- (?P<kind>file|checkpoint): (?P<name>\S+) -->")
+NAMED = re.compile(r"File `(?P<path>\S+)`:")
+CHECKPOINT = re.compile(r"<!-- checkpoint: (?P<name>\S+) -->")
 FENCE = re.compile(r"(?P<fence>`{3,})\w*")
 
 
@@ -36,12 +40,9 @@ def files_of(page: str, until: str | None = None) -> dict[str, str]:
     lines = page.split("\n")
     files: dict[str, str] = {}
     for number, line in enumerate(lines):
-        mark = MARK.fullmatch(line)
-        if mark is None:
-            continue
-        if mark["kind"] == "file":
-            files[mark["name"]] = _block_below(lines, number)
-        elif mark["name"] == until:
+        if named := NAMED.fullmatch(line):
+            files[named["path"]] = _block_below(lines, number)
+        elif (mark := CHECKPOINT.fullmatch(line)) and mark["name"] == until:
             return files
     if until is not None:
         raise PageError(f"no checkpoint {until!r}")
@@ -50,17 +51,17 @@ def files_of(page: str, until: str | None = None) -> dict[str, str]:
 
 def checkpoints_of(page: str) -> list[str]:
     """The names of a page's checkpoints, in their order."""
-    marks = (MARK.fullmatch(line) for line in page.split("\n"))
-    return [mark["name"] for mark in marks if mark is not None and mark["kind"] == "checkpoint"]
+    found = (CHECKPOINT.fullmatch(line) for line in page.split("\n"))
+    return [mark["name"] for mark in found if mark is not None]
 
 
 def _block_below(lines: list[str], number: int) -> str:
-    opening = FENCE.fullmatch(lines[number + 1]) if number + 1 < len(lines) else None
+    gap, first, *block = [*lines[number + 1 :], "", ""]
+    opening = None if gap else FENCE.fullmatch(first)
     if opening is None:
         raise PageError(f"line {number + 1}: no block of code below {lines[number]}")
-    block = lines[number + 2 :]
     if opening["fence"] not in block:
-        raise PageError(f"line {number + 2}: a block of code without an end")
+        raise PageError(f"line {number + 3}: a block of code without an end")
     return "".join(f"{line}\n" for line in block[: block.index(opening["fence"])])
 
 
@@ -74,11 +75,17 @@ def write(files: dict[str, str], folder: Path) -> None:
 
 def main() -> None:
     """Run as the command line asks."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--until", metavar="CHECKPOINT")
     options = parser.parse_args()
-    files = files_of(PAGE.read_text(encoding="utf-8"), options.until)
+    page = PAGE.read_text(encoding="utf-8")
+    try:
+        files = files_of(page, options.until)
+    except PageError as error:
+        parser.error(f"{error}; the page has {', '.join(checkpoints_of(page))}")
     write(files, options.folder)
     print(f"{len(files)} files in {options.folder}")
 

@@ -68,7 +68,7 @@ def test_what_the_tutorial_gives_passes_its_own_tests(tmp_path: Path, checkpoint
     assert " passed" in ran.stdout
 
 
-FILE = "<!-- file: a.py -->\n```python\n1\n```\n"
+FILE = "File `a.py`:\n\n```python\n1\n```\n"
 
 
 def test_a_later_block_takes_the_place_of_an_earlier_one():
@@ -79,7 +79,7 @@ def test_a_later_block_takes_the_place_of_an_earlier_one():
 
 @pytest.mark.parametrize(
     "text",
-    ["<!-- file: a.py -->\n\n```python\n1\n```\n", FILE.removesuffix("```\n"), FILE],
+    ["File `a.py`:\n\nas said\n```python\n1\n```\n", FILE.removesuffix("```\n"), FILE],
     ids=["no block", "no end", "no checkpoint"],
 )
 def test_a_page_that_is_not_marked_as_it_should_be_is_refused(text: str):

@@ -5,6 +5,8 @@ It is found by its entry point wherever flowcraft is installed, and imports noth
 
 from __future__ import annotations
 
+import argparse
+import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +15,26 @@ if TYPE_CHECKING:
 
 PACKAGE = "flowcraft.testing"
 POINTS = "flowcraft-points"
-"""The property in which a test of the kit says how many points it tried; see `testing.points`."""
+"""The property in which a test of the kit says how many points it tried, of how many, and wrong."""
+
+DEFAULT_SEED = 1
+"""Of `--crash-seed`."""
 
 CHECK = "flowcraft-check"
 """The property that marks a test which stands on a harness, with the name of its module."""
+
+
+def crash_point(text: str) -> str:
+    """Read the place of a fault, as the kit prints it.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    if not re.fullmatch(r"[0-9]+(:before|:after)?", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no place of a fault. Write it as the kit prints it, such as 37:after"
+        )
+    return text
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,11 +47,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--crash-point",
+        type=crash_point,
         metavar="NUMBER:SIDE",
-        help="try this point alone, such as 37:after, and print every call",
+        help="try this point of a test alone, such as 37:after or 37:before, or 5 of a test that"
+        " has no calls to name; prints every call, with -s",
     )
     group.addoption(
-        "--crash-seed", type=int, default=1, help="which sample of the crash points is taken"
+        "--crash-seed",
+        type=int,
+        default=DEFAULT_SEED,
+        metavar="NUMBER",
+        help="which sample of the crash points is taken, and which orders of messages",
     )
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from flowcraft.adapter.base import BaseDistributedAdapter
 from flowcraft.adapter.options import RuntimeOptions
+from flowcraft.adapters import AdapterSpec
 from flowcraft.blueprint import load_blueprint
 from flowcraft.capabilities import Capabilities
 from flowcraft.engine.program import Program
@@ -51,6 +52,11 @@ class Fleet:
     """
 
     def __init__(self, harness: Harness, **settings: Any) -> None:
+        if not isinstance(getattr(harness, "spec", None), AdapterSpec):
+            raise TypeError(
+                f"{type(harness).__name__}.spec is not set. Give the harness what the adapter"
+                " declares of itself: spec = SPEC"
+            )
         self.harness = harness
         self.settings = settings
         self.numbering = Numbering()
@@ -179,7 +185,12 @@ class Fleet:
             },
         )
         worker = Worker(name, Wire(self.numbering))
-        worker.adapter = self.harness.adapter(options, worker.wire)
+        adapter = self.harness.adapter(options, worker.wire)
+        if not isinstance(adapter, BaseDistributedAdapter):
+            raise TypeError(
+                f"{type(self.harness).__name__}.adapter gave {adapter!r}, and not an adapter"
+            )
+        worker.adapter = adapter
         self._note_jobs(worker.adapter)
         self._made.append(worker)
         for uses, (make, node_options) in self._nodes.items():

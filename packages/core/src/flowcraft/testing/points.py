@@ -15,9 +15,11 @@ from typing import NamedTuple, Self
 
 import pytest
 
+from flowcraft.pytest_plugin import DEFAULT_SEED, POINTS
 from flowcraft.testing.cases import CASES, Cast
 from flowcraft.testing.play import CALM, Fault, Play, Played
 from flowcraft.testing.stage import Stage
+from flowcraft.testing.wire import UNHEARD
 
 SAMPLE = 12
 """About so many points of a case are tried where not all are."""
@@ -26,8 +28,8 @@ FEW = 6
 SMALL = 64
 ENOUGH = 3
 """After so many wrong points the rest of a case is left."""
-POINTS = "flowcraft-points"
-"""The property of a test that says how many points were tried, of how many, and wrong."""
+MOST_SAID = 5
+"""So many of the things that are wrong at one point are told."""
 
 
 class Point(NamedTuple):
@@ -73,6 +75,7 @@ class Trial:
         """Play the case without a fault: how the others must come out."""
         play = self._new_play(CALM)
         played = await play.run()
+        assert played.calls, UNHEARD
         assert not (wrong := play.wrong(played, played)), f"{self._name}, without a fault: {wrong}"
         return played
 
@@ -101,20 +104,24 @@ class Trial:
         """Play the case with a fault at each of some places, or at some of them."""
         chosen = self._chosen(names, is_sample=is_sample)
         wrong: list[str] = []
+        tried = 0
         with _silence():
-            for name in chosen:
-                if len(wrong) < ENOUGH:
-                    wrong += await self._wrong(fault(name), name, calm)
-        said = [self._what, self._adapter, self._name, len(chosen), len(names), len(wrong)]
+            while tried < len(chosen) and len(wrong) < ENOUGH:
+                name = chosen[tried]
+                wrong += await self._wrong(fault(name), name, calm)
+                tried += 1
+        said = [self._what, self._adapter, self._name, tried, len(names), len(wrong)]
         self._request.node.user_properties.append((POINTS, said))
-        assert not wrong, "\n".join(wrong)
+        if wrong:
+            pytest.fail("\n".join(wrong), pytrace=False)
 
     async def once(self, fault: Fault) -> None:
         """Play the case with a fault that has no place of its own."""
         calm = await self.calm()
         with _silence():
             wrong = await self._wrong(fault, "", calm)
-        assert not wrong, "\n".join(wrong)
+        if wrong:
+            pytest.fail("\n".join(wrong), pytrace=False)
 
     @property
     def _adapter(self) -> str:
@@ -123,6 +130,12 @@ class Trial:
     def _chosen(self, names: Sequence[str], *, is_sample: bool) -> Sequence[str]:
         option = self._request.config.getoption
         if one := option("--crash-point"):
+            if one not in names:
+                pytest.fail(
+                    f"--crash-point {one}: the {self._what} of {self._name!r} come at"
+                    f" {names[0]} to {names[-1]}. Name one of them, and this test alone",
+                    pytrace=False,
+                )
             return [one]
         is_all = self._stage.harness.is_fast and not (is_sample and len(names) > SMALL)
         if is_all or option("--all-crash-points"):
@@ -140,17 +153,31 @@ class Trial:
         try:
             problems = play.wrong(await play.run(), calm)
         except AssertionError as error:
-            problems = [f"it did not come to its end: {error}"]
-        if self._request.config.getoption("--crash-point"):
-            print(*play.trace, sep="\n")  # noqa: T201 - asked for
+            problems = [f"it did not come to its end: {str(error).partition(chr(10))[0]}"]
+        except Exception as error:
+            error.add_note("\n".join([self._where(name, play), f"  again: {self._again(name)}"]))
+            raise
+        finally:
+            if self._request.config.getoption("--crash-point"):
+                print(*play.trace, sep="\n")  # noqa: T201 - asked for
         if not problems:
             return []
+        said = [self._where(name, play), *problems[:MOST_SAID], f"again: {self._again(name)}"]
+        return ["\n  ".join(said)]
+
+    def _where(self, name: str, play: Play) -> str:
+        """Say what went wrong on purpose, and at which call."""
         number, is_call, _ = name.partition(":")
         calls = [call for call in play.trace if is_call and call.startswith(f"{number} ")]
-        nodeid = shlex.quote(self._request.node.nodeid)
-        again = f"pytest {nodeid}" + (f" --crash-point {name}" if name else "")
-        where = " ".join([self._name, self._what, name, *calls])
-        return [f"{where}; again: {again}" + "".join(f"\n  {what}" for what in problems[:5])]
+        at = f", at {name}" if name else ""
+        return f"case {self._name!r}, {self._what}{at}" + "".join(f" ({call})" for call in calls)
+
+    def _again(self, name: str) -> str:
+        """The command that plays this again, and nothing else."""
+        again = f"pytest {shlex.quote(self._request.node.nodeid)}"
+        again += f" --crash-point {name} -s" if name else ""
+        seed = self._request.config.getoption("--crash-seed")
+        return again + (f" --crash-seed {seed}" if seed != DEFAULT_SEED else "")
 
 
 def _sample(names: Sequence[str], count: int, dice: random.Random) -> Sequence[str]:

@@ -20,7 +20,7 @@ from flowcraft.testing.fleet import Fleet
 from flowcraft.testing.graphs import BlueprintJson
 from flowcraft.testing.in_process import Signal, start_in_process
 from flowcraft.testing.loop import answer_due
-from flowcraft.testing.wire import Wire
+from flowcraft.testing.wire import UNHEARD, Wire
 from flowcraft.testing.worker import Worker
 from flowcraft.values import decode
 
@@ -108,6 +108,7 @@ class Stage(Fleet):
             return (await self.header(run_id)).is_announced
 
         await self.until(is_announced, within=within)
+        assert self._is_heard, UNHEARD
         return await self.client.runs.result_of(run_id)
 
     async def run(self, blueprint: BlueprintJson, payload: Any = None, **how: Any) -> RunResult:
@@ -174,9 +175,16 @@ class Stage(Fleet):
         started = loop.time()
         step = 0.01
         while not await holds():
-            assert loop.time() - started <= within, "what was waited for did not come"
+            waited = loop.time() - started
+            assert waited <= within, "what was waited for did not come"
+            assert waited <= self.lease_seconds or self._is_heard, UNHEARD
             await asyncio.sleep(step)
             step = min(step * 1.2, 5.0)
+
+    @property
+    def _is_heard(self) -> bool:
+        """Whether a request of anybody passed the wire."""
+        return any(made.wire.numbering.count for made in self._made)
 
     async def until_called(self, uses: str, times: int = 1) -> None:
         """Wait until a node was executed so often."""

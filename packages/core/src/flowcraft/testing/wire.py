@@ -15,6 +15,12 @@ from flowcraft.testing.loop import answer_due
 
 T = TypeVar("T")
 
+UNHEARD = (
+    "no request passed `Wire.call`, where it can be numbered and stopped. Hand the `wire.call` that"
+    " `Harness.adapter` is given to the adapter, and let every request to the backend go through it"
+)
+"""What is said of an adapter whose requests cannot be seen."""
+
 
 class Call(NamedTuple):
     """One request on the wire.
