@@ -77,7 +77,10 @@ def draw(files: Sequence[str], *, count: int, seed: int) -> Iterator[Mutant]:
     dice = random.Random(seed)
     lines: dict[tuple[Path, int], list[Mutant]] = {}
     for pattern in files:
-        for path in sorted((SOURCE / "flowcraft").glob(pattern)):
+        paths = sorted((SOURCE / "flowcraft").glob(pattern))
+        if not paths:
+            raise SystemExit(f"no file of the package flowcraft is meant by {pattern!r}")
+        for path in paths:
             for mutant in mutants_of(path):
                 lines.setdefault((path, mutant.line), []).append(mutant)
     places = list(lines.values())

@@ -111,5 +111,7 @@ class Reached:
         if unmet := self.unmet():
             rest = f" and {len(unmet) - LISTED} more" if len(unmet) > LISTED else ""
             yield f"not met ({len(unmet)}): {', '.join(unmet[:LISTED])}{rest}"
+        is_enough = self.graphs >= ENOUGH_GRAPHS
+        few = f" yet; from {ENOUGH_GRAPHS:,} graphs on that is a failure"
         for name in self.never():
-            yield f"NEVER DRAWN {name}"
+            yield f"NEVER DRAWN {name}" if is_enough else f"not drawn {name}{few}"

@@ -143,12 +143,6 @@ def _abilities(choice: Choice) -> Iterator[Finding]:
             "note", "adapter", f"{spec.name!r} keeps its runs in one process, and for its life",
             "Choose another one, such as --url sqlite:///flowcraft.db, to keep them",
         )  # fmt: skip
-    if not spec.capabilities.fences_late_workers:
-        yield Finding(
-            "note",
-            "late workers",
-            f"{spec.name!r} cannot fence a worker that wakes after its lease",
-        )
 
 
 async def _backend(
