@@ -27,7 +27,12 @@ class StatusScenarios:
         assert await stage.handle().status() == "running"
         worker = stage.worker()
         await until_waiting(stage)
-        assert worker.is_idle
+
+        async def is_free() -> bool:
+            return worker.is_idle
+
+        # What it did is seen before its message is acknowledged.
+        await stage.until(is_free, within=stage.lease_seconds)
         assert await listed_status(stage) == "running"
 
     @check("S1.15")
