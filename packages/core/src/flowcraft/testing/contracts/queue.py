@@ -154,7 +154,8 @@ class QueueContract:
         held = await take(stage, other, 1)
         await send(late, "m")
         mine = await take(stage, late, 1)
-        assert list(await late.extend([*lost, *mine])) == [False, True]
+        said = list(await late.extend([*lost, *mine]))
+        assert said == [False, True], "who lost a lease is told that he still has it, or all lose"
         await nothing_comes(stage, third, stage.lease_seconds * 0.4)
         assert list(await other.extend(held)) == [True], "the new holder lost the message"
         await late.ack(lost)
