@@ -50,7 +50,7 @@ lease_not_checked = bug(
 
 redelivery_not_told = bug(
     "a message that comes back looks like a new one",
-    (f"{TABLES}.take_jobs", "job.body, job.is_leased)", "job.body, False)"),
+    (f"{TABLES}.take_jobs", "job.body, job.was_lost)", "job.body, False)"),
     rejected_by="QueueContract.test_a_message_comes_back_when_its_holder_is_gone",
 )
 

@@ -21,6 +21,7 @@ class Message(msgspec.Struct):
         token: How often it was taken: whoever took it and comes late has an older one.
         is_taken: Whether it was taken and not given back, so that the next one to take it may
             come after a death.
+        was_lost: Whether that has happened.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Message(msgspec.Struct):
     visible_at: float
     token: int = 0
     is_taken: bool = False
+    was_lost: bool = False
 
 
 FIRST_PAUSE_SECONDS = 0.05
@@ -68,10 +70,11 @@ class FileQueue(JobQueue):
             for _, id_ in VISIBLE.until(files, now, limit):
                 message = files.get(("messages", id_), Message)
                 assert message is not None, "both are written in one step"
-                was_taken, message.is_taken = message.is_taken, True
+                message.was_lost = message.was_lost or message.is_taken
+                message.is_taken = True
                 message.token += 1
                 move_message(files, message, now + self.lease_seconds)
-                taken.append(Delivery(message.body, (id_, message.token), was_taken))
+                taken.append(Delivery(message.body, (id_, message.token), message.was_lost))
             return taken
 
         taking = asyncio.ensure_future(self._folder.step("take", step))

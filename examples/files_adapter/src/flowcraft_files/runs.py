@@ -91,7 +91,7 @@ class FileRunStore(RunStore):
 
     # -- runs
 
-    async def create(self, runs: Sequence[NewRun]) -> Sequence[RunHeader]:
+    async def create(self, runs: Sequence[NewRun]) -> Sequence[RunHeader | None]:
         now = self._clock.now()
         sweep = Sweep(now + self._first_sweep_seconds, 0, now)
         return await self._folder.step(
@@ -324,12 +324,16 @@ def _finish(files: Files, end: End) -> RunHeader | None:
     return header
 
 
-def _create(files: Files, new: NewRun, sweep: Sweep) -> RunHeader:
+def _create(files: Files, new: NewRun, sweep: Sweep) -> RunHeader | None:
     header = new.header
     run = Partition(files, header.run_id)
     standing = run.header
     if standing is not None:
         return standing
+    if header.parent is not None:
+        above = Partition(files, header.parent.run_id).header
+        if above is None or above.is_over:
+            return None
     run.header = header
     run.put_cell(Cell(RUN, PAYLOAD, new.payload))
     write_items(files, header.run_id, new.context)

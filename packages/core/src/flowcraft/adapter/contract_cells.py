@@ -20,6 +20,9 @@ from flowcraft import values
 from flowcraft.engine.cells import CHILD, FAILED, HANDED_BACK, SINGLE_CELLS, STARTED
 from flowcraft.ports.contract import AsyncContext, ContextOperation, CoordinationStore
 
+Read = Callable[[str, str, str], Awaitable[bytes | None]]
+"""Reads a cell of a place, a key and a name."""
+
 _REFERENCE = "__flowcraft_reference__"
 _LIKE_A_REFERENCE = b'{"__flowcraft_reference__"'
 
@@ -83,12 +86,12 @@ class ContractCells:
             return None
         return (text[1:] if text[0] == "=" else _envelope(text).value).encode()
 
-    async def of(self, place: str, key: str) -> dict[str, bytes]:
-        """Read all cells of an activation, by name."""
+    async def of(self, place: str, key: str, reads: Read) -> dict[str, bytes]:
+        """Read all cells of an activation, by name, with `get` or with `peek`."""
         cells: dict[str, bytes] = {}
 
         async def read(name: str) -> bool:
-            value = await self.get(place, key, name)
+            value = await reads(place, key, name)
             if value is not None:
                 cells[name] = value
             return value is not None

@@ -100,11 +100,13 @@ class ContractStore(RunStore):
         if run is None:
             return Loaded(None)
         place = run.place
-        cells = await self._cell.of(place, load.key) if load.key else {}
+        # What its records carry and was not written is not written any more, once the run is over.
+        reads = self._cell.peek if run.header.is_over else self._cell.get
+        cells = await self._cell.of(place, load.key, reads) if load.key else {}
         arrived, slots = await self._members(place, load.key) if load.key else ({}, {})
         peeked = {}
         for key, name in load.peeks:
-            value = await self._cell.get(place, key, name)
+            value = await reads(place, key, name)
             if value is not None:
                 peeked[key, name] = value
         context: Mapping[str, bytes] = {}
@@ -215,13 +217,18 @@ class ContractStore(RunStore):
 
     # -- runs
 
-    async def create(self, runs: Sequence[NewRun]) -> Sequence[RunHeader]:
-        headers = []
+    async def create(self, runs: Sequence[NewRun]) -> Sequence[RunHeader | None]:
+        headers: list[RunHeader | None] = []
         for run in runs:
             header = run.header
             run_id = header.run_id
             place = await self._header.next_place(run_id)
             if place is not None:
+                if header.parent is not None:
+                    above = await self._header.get(header.parent.run_id)
+                    if above is None or above.is_over:
+                        headers.append(None)
+                        continue
                 # What the run needs is there before the run is; a repeat writes the same.
                 await self._cell.put(place, RUN, PAYLOAD, run.payload)
                 operations = [

@@ -62,8 +62,8 @@ class Deliveries:
             )
             raise AttemptError(error, is_retryable=False)
         number = 1 + sum(name.startswith(_prefix(move)) for name in move.loaded.cells)
+        move.counted = number  # first: it may be counted although no answer came
         await self._parts.note(move, f"{_prefix(move)}{number}", move.token.encode())
-        move.counted = number
 
     async def take_back(self, move: Move) -> None:
         """Take the count of a job that is handed back; as well as the store can be reached."""

@@ -20,6 +20,7 @@ from flowcraft.execution.adoption import check_retry
 from flowcraft.execution.limits import deadline_at, split_errors
 from flowcraft.execution.move import RunView
 from flowcraft.execution.payload import context_of, encode_payload
+from flowcraft.execution.performing import RunOverError
 from flowcraft.ports.contract import JobPayload, Origin
 from flowcraft.ports.queue import Outgoing
 from flowcraft.ports.store import End, Load, Loaded, NewRun
@@ -42,6 +43,7 @@ class Runs:
         """Create a run, or find the one that has its id; it is not started by this.
 
         Raises:
+            RunOverError: It has a parent, which has ended or is gone.
             ValueNotStorableError: The payload is not strict JSON.
         """
         return await self._create(self._new_run(header, payload))
@@ -80,6 +82,8 @@ class Runs:
 
     async def _create(self, new: NewRun) -> RunHeader:
         (standing,) = await self._parts.ports.store.create([new])
+        if standing is None:
+            raise RunOverError
         self._parts.ports.formats.check(standing)
         return standing
 
@@ -103,6 +107,9 @@ class Runs:
             reference: The attempt it is made for.
             before: A child of the run that the parent retries. If it had the same payload, the
                 new one goes on from its records.
+
+        Raises:
+            RunOverError: The parent has ended, or is gone.
         """
         content = parent.blueprints[blueprint_id]
         now = self._parts.clock.now()

@@ -154,10 +154,16 @@ def finish(db: LocalDatabase, wanted: End, *, announces: bool = False) -> RunHea
     return header
 
 
-def create(db: LocalDatabase, wanted: NewRun, sweep_after: float) -> RunHeader:
-    """Create a run if it does not exist."""
+def create(db: LocalDatabase, wanted: NewRun, sweep_after: float) -> RunHeader | None:
+    """Create a run if it does not exist, and its parent, if it has one, is running."""
     standing = db.get_run(wanted.header.run_id)
-    return standing if standing is not None else _insert(db, wanted, sweep_after)
+    if standing is not None:
+        return standing
+    if wanted.header.parent is not None:
+        above = db.get_run(wanted.header.parent.run_id)
+        if above is None or above.is_over:
+            return None
+    return _insert(db, wanted, sweep_after)
 
 
 def _insert(db: LocalDatabase, wanted: NewRun, sweep_after: float) -> RunHeader:

@@ -97,7 +97,7 @@ class LocalStore(RunStore):
             lambda db: [steps.transition(db, one, announces=announces) for one in transitions]
         )
 
-    async def create(self, runs: Sequence[NewRun]) -> Sequence[RunHeader]:
+    async def create(self, runs: Sequence[NewRun]) -> Sequence[RunHeader | None]:
         sweep_after = self._clock.now() + self._first_sweep_seconds
         return await self._transact(lambda db: [steps.create(db, one, sweep_after) for one in runs])
 

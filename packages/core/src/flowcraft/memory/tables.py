@@ -37,6 +37,7 @@ class _Job:
     visible_at: float
     token: int = 0
     is_leased: bool = False
+    was_lost: bool = False  # by one whose lease ended
 
 
 class MemoryTables(LocalDatabase):
@@ -183,7 +184,8 @@ class MemoryTables(LocalDatabase):
             if len(taken) >= limit:
                 break
             if job.visible_at <= now:
-                taken.append(JobRow(job.id, job.token + 1, job.body, job.is_leased))
+                job.was_lost = job.was_lost or job.is_leased
+                taken.append(JobRow(job.id, job.token + 1, job.body, job.was_lost))
                 job.token += 1
                 job.is_leased = True
                 job.visible_at = lease_until

@@ -89,7 +89,7 @@ class JobQueue(ABC):
 
     @abstractmethod
     async def release(self, deliveries: Sequence[Delivery], delay_seconds: float) -> None:
-        """Give messages back; they do not count as redelivered for it."""
+        """Give messages back; they do not count as redelivered for it, unless they did before."""
 
     @abstractmethod
     async def send(self, jobs: Sequence[Outgoing]) -> None:

@@ -231,8 +231,12 @@ class RunStore(ABC):
     # -- runs
 
     @abstractmethod
-    async def create(self, runs: Sequence[NewRun]) -> Sequence[RunHeader]:
-        """Create runs that do not exist; the header that then stands."""
+    async def create(self, runs: Sequence[NewRun]) -> Sequence[RunHeader | None]:
+        """Create runs that do not exist; the header that then stands.
+
+        A run with a parent is created only while that one is there and running, in the same step.
+        It is None that stands where it is not: a late worker must not bring back what was purged.
+        """
 
     @abstractmethod
     async def headers(self, run_ids: Sequence[str]) -> Sequence[RunHeader | None]:

@@ -261,6 +261,9 @@ class SqliteTables(LocalDatabase):
         self._execute("INSERT INTO jobs (body, visible_at) VALUES (?, ?)", (body, visible_at))
         self.has_news = True
 
+    # Of `is_leased` the first bit says whether a message is held, the second whether the lease of
+    # one who held it has ended.
+
     def take_jobs(self, now: float, limit: int, lease_until: float) -> Sequence[JobRow]:
         rows = self._execute(
             "SELECT id, token, body, is_leased FROM jobs WHERE visible_at <= ?"
@@ -268,7 +271,8 @@ class SqliteTables(LocalDatabase):
             (now, limit),
         ).fetchall()
         self._cursor.executemany(
-            "UPDATE jobs SET token = token + 1, is_leased = 1, visible_at = ? WHERE id = ?",
+            "UPDATE jobs SET token = token + 1, is_leased = iif(is_leased, 3, 1), visible_at = ?"
+            " WHERE id = ?",
             [(lease_until, row[0]) for row in rows],
         )
         return [JobRow(id_, token + 1, body, bool(leased)) for id_, token, body, leased in rows]
@@ -283,14 +287,14 @@ class SqliteTables(LocalDatabase):
 
     def extend_job(self, id_: int, token: int, until: float) -> bool:
         moved = self._execute(
-            "UPDATE jobs SET visible_at = ? WHERE id = ? AND token = ? AND is_leased = 1",
+            "UPDATE jobs SET visible_at = ? WHERE id = ? AND token = ? AND is_leased IN (1, 3)",
             (until, id_, token),
         )
         return moved.rowcount == 1
 
     def release_job(self, id_: int, token: int, visible_at: float) -> None:
         freed = self._execute(
-            "UPDATE jobs SET visible_at = ?, is_leased = 0 WHERE id = ? AND token = ?",
+            "UPDATE jobs SET visible_at = ?, is_leased = is_leased & 2 WHERE id = ? AND token = ?",
             (visible_at, id_, token),
         )
         if freed.rowcount == 1:

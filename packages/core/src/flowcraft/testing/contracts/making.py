@@ -105,8 +105,10 @@ def new_run(
 
 
 async def create(stage: Stage, run_id: str = "run", **how: Any) -> RunStore:
-    """Create a run; arguments as for `new_run`. The store in which it is."""
+    """Create a run, and its parent if there is none; arguments as for `new_run`. Its store."""
     store = stage.client.ports.store
+    if how.get("parent") is not None:
+        await store.create([new_run(stage, how["parent"])])
     await store.create([new_run(stage, run_id, **how)])
     return store
 

@@ -190,6 +190,21 @@ class QueueContract:
         assert {delivery.body: delivery.is_redelivered for delivery in again} == flagged
         assert list(await other.extend(again)) == [True, True]
 
+    @check("S12.1", "S7.13")
+    async def test_a_message_that_came_back_says_so_also_after_it_was_released(
+        self, stage: Stage
+    ) -> None:
+        """Else it could kill one more worker that does not know what it takes."""
+        first, second, third = queues(stage, 3)
+        await send(first, "n")
+        await take(stage, first, 1)
+        await asyncio.sleep(stage.lease_seconds + stage.harness.tick_seconds)
+        for _ in range(2):
+            back = await take(stage, second, 1)
+            assert [delivery.is_redelivered for delivery in back] == [True]
+            await second.release(back, 0.0)
+        assert [delivery.is_redelivered for delivery in await take(stage, third, 1)] == [True]
+
     @check("S1.38")
     async def test_a_message_released_with_a_delay_comes_after_it(self, stage: Stage) -> None:
         holder, other = queues(stage, 2)

@@ -95,7 +95,7 @@ class RunRegistryContract:
             *(everybody[n % 3].create([run]) for n, run in enumerate(runs))
         )
         standing = await stage.header()
-        assert {header.created_at for (header,) in answers} == {standing.created_at}
+        assert [header for (header,) in answers] == [standing] * len(runs)
         assert await listed(stage.client.ports.store) == ["run"]
 
     @check("S1.7", "S1.56")
@@ -181,11 +181,47 @@ class RunRegistryContract:
                     assert run_id in [s.run_id for s in await store.stalled(now(stage) + FAR, 999)]
                 await store.create(wanted(run_id))
 
+        await create(stage, "p")
         await each_death(stage, make, look)
+
+    @check("G4", "S9.10", "S12.11")
+    async def test_a_run_that_ended_or_is_gone_gets_no_child(self, stage: Stage) -> None:
+        store = stage.client.ports.store
+        child = new_run(stage, "child", parent="p")
+        assert list(await store.create([child])) == [None]
+        await create(stage, "p")
+        assert list(await store.create([child])) == [child.header]
+        await store.finish([End("p", "cancelled", at=now(stage))])
+        late = new_run(stage, "late", parent="p")
+        assert list(await store.create([late, child])) == [None, child.header]
+        await store.purge(["p"])
+        assert list(await store.create([late])) == [None]
+        assert list(await store.headers(["late"])) == [None]
+        assert await listed(store) == ["child"]
+
+    @check("G4", "S12.11")
+    async def test_a_worker_that_wakes_after_the_purge_makes_no_child(self, stage: Stage) -> None:
+        """At whichever of its requests it paused, for an adapter that declares it."""
+        fences = stage.harness.spec.capabilities.fences_late_workers
+        needs(fences, "it declares that it cannot hold this")
+
+        async def make(adapter: BaseDistributedAdapter, run_id: str) -> None:
+            await create(stage, run_id)
+            child = new_run(stage, f"child of {run_id}", parent=run_id)
+            await adapter.ports.store.create([child])
+
+        async def meanwhile(run_id: str) -> None:
+            store = stage.client.ports.store
+            for one in (f"child of {run_id}", run_id):
+                await store.finish([End(one, "cancelled", at=now(stage))])
+                await store.purge([one])
+
+        async for run_id in each_pause(stage, make, meanwhile):
+            assert list(await stage.client.ports.store.headers([f"child of {run_id}"])) == [None]
 
     @check("S1.4", "S1.34", "S1.36")
     async def test_a_header_is_kept_whole(self, stage: Stage) -> None:
-        store = stage.client.ports.store
+        store = await create(stage, "p")
         headers = [
             RunHeader(
                 run_id=f"run {text}"[:60],
@@ -347,8 +383,9 @@ class RunRegistryContract:
             await create(stage, run_id, context={"k": b"1"}, parent="p")
             await commit(store, record(run_id=run_id))
             await store.propagate([Propagation(run_id, (), (arrive("j", "a", any=True),))])
-            await end(stage, run_id)
         await create(stage, "below", parent="run")
+        for run_id in ("run", "run.2"):
+            await end(stage, run_id)
         await store.purge(["run"])
         assert [h is None for h in await store.headers(["run", "run.2", "below"])] == [
             True, False, False

@@ -252,6 +252,26 @@ class RunStoreContract:
         for key in ("early", "late", "early"):
             assert (await load(stage, key)).context == {"k": b"2"}
 
+    @check("S12.10", "G4")
+    async def test_what_a_dead_worker_did_not_write_is_not_written_after_the_end(
+        self, stage: Stage
+    ) -> None:
+        """The context of an ended run stays as it was at its end, whoever reads the records."""
+
+        async def write(adapter: BaseDistributedAdapter, run_id: str) -> None:
+            await create(stage, run_id)
+            await commit(adapter.ports.store, record(run_id=run_id, context={"k": b"1"}))
+
+        async def look(run_id: str) -> None:
+            store = stage.client.ports.store
+            await store.finish([End(run_id, "cancelled", at=now(stage))])
+            frozen = await store.context(run_id)
+            for key in ("n", "m"):
+                await load(stage, key, run_id=run_id, peeks=(("n", RECORD),))
+            assert await store.context(run_id) == frozen
+
+        await each_death(stage, write, look)
+
     @check("S1.27", "S12.10", "G4")
     async def test_a_commit_that_wakes_after_the_end_changes_nothing(self, stage: Stage) -> None:
         """At whichever of its requests it paused, for an adapter that declares it."""

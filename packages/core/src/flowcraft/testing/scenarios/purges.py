@@ -171,7 +171,11 @@ class PurgeScenarios:
         parent = ParentReference("gone", "s", 1)
         header = msgspec.structs.replace(stage.new_header("g", run_id="child"), parent=parent)
         await stage.submit("g", run_id="other")
+        store = stage.client.ports.store
+        await stage.submit("g", run_id="gone")
         await stage.client.runs.create(header, None)
+        await store.finish([End("gone", "cancelled", at=stage.now())])
+        await store.purge(["gone"])
 
         async def is_gone() -> bool:
             return not await stage.is_there("child")
