@@ -4,12 +4,15 @@ Each is made of the classes of a folder. A class of those can be subclassed on i
 to work on one port at a time.
 """
 
+from flowcraft.testing.contracts.amounts import AmountsContract
 from flowcraft.testing.contracts.arrivals import ArrivalsContract
 from flowcraft.testing.contracts.capabilities import CapabilitiesContract, SettingsContract
 from flowcraft.testing.contracts.context import ContextContract
 from flowcraft.testing.contracts.coordination import CoordinationContract
+from flowcraft.testing.contracts.holding import HoldingContract
 from flowcraft.testing.contracts.jobs import JobsContract
 from flowcraft.testing.contracts.journal import JournalContract
+from flowcraft.testing.contracts.outages import OutagesContract
 from flowcraft.testing.contracts.processes import ProcessesContract
 from flowcraft.testing.contracts.queue import QueueContract
 from flowcraft.testing.contracts.registry import RunRegistryContract
@@ -59,13 +62,16 @@ from flowcraft.testing.scenarios.webhooks import WebhookScenarios
 
 
 class Contracts(
+    AmountsContract,
     ArrivalsContract,
     CapabilitiesContract,
     SettingsContract,
     ContextContract,
     CoordinationContract,
+    HoldingContract,
     JobsContract,
     JournalContract,
+    OutagesContract,
     ProcessesContract,
     QueueContract,
     RunRegistryContract,
