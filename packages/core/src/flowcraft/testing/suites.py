@@ -12,6 +12,8 @@ from flowcraft.testing.contracts.coordination import CoordinationContract
 from flowcraft.testing.contracts.holding import HoldingContract
 from flowcraft.testing.contracts.jobs import JobsContract
 from flowcraft.testing.contracts.journal import JournalContract
+from flowcraft.testing.contracts.lasting import LastingContract
+from flowcraft.testing.contracts.names import NamesContract
 from flowcraft.testing.contracts.outages import OutagesContract
 from flowcraft.testing.contracts.processes import ProcessesContract
 from flowcraft.testing.contracts.queue import QueueContract
@@ -21,6 +23,7 @@ from flowcraft.testing.contracts.store import RunStoreContract
 from flowcraft.testing.contracts.sweeping import SweepingContract
 from flowcraft.testing.contracts.timers import TimersContract
 from flowcraft.testing.contracts.transition import TransitionContract
+from flowcraft.testing.contracts.windows import WindowsContract
 from flowcraft.testing.faults.answers import AmbiguousAnswers, RepeatedCalls
 from flowcraft.testing.faults.messages import AnyOrder, EveryMessageTwice, LostMessages
 from flowcraft.testing.faults.workers import ClockSkew, LateWorkers
@@ -71,6 +74,8 @@ class Contracts(
     HoldingContract,
     JobsContract,
     JournalContract,
+    LastingContract,
+    NamesContract,
     OutagesContract,
     ProcessesContract,
     QueueContract,
@@ -80,6 +85,7 @@ class Contracts(
     SweepingContract,
     TimersContract,
     TransitionContract,
+    WindowsContract,
 ):
     """What each port promises, on its own."""
 

@@ -29,8 +29,8 @@ from flowcraft.testing.stage import Stage
 
 MANY = 120
 """More than one request of a backend writes or reads: twenty-five, or a hundred."""
-LARGE_BYTES = 300_000
-"""More than a column or a chunk of some backends: 64 KiB, or 256 KiB."""
+LARGE_BYTES = 1_200_000
+"""More than a column, a chunk or a document of some backends: 64 KiB, 256 KiB, 1 MiB."""
 PAGE_BYTES = 1_200_000
 """More than one page of a backend holds: a megabyte."""
 
@@ -106,8 +106,8 @@ class AmountsContract:
         await store.touch(dict.fromkeys(ids, began + FAR / 2), [])
         await store.swept(dict.fromkeys(ids, began + FAR))
         assert [s.run_id for s in await store.stalled(began + FAR / 2, MANY)] == ["p"]
-        ends = await store.finish([End(run_id, "completed", at=began) for run_id in ids])
-        assert [h.run_id for h in ends if h is not None and h.is_over] == ids
+        ends = await store.finish([End(run_id, "completed", at=began) for run_id in ids[::-1]])
+        assert [h.run_id for h in ends if h is not None and h.is_over] == ids[::-1]
         await store.mark_announced(ids)
         announced = [h.run_id for h in await store.headers(ids) if h is not None and h.is_announced]
         assert announced == ids
@@ -162,12 +162,15 @@ class AmountsContract:
         async def write(adapter: BaseDistributedAdapter, run_id: str) -> None:
             await create(stage, run_id, context={"k": before})
             await adapter.create_context(run_id).set("k", "b" * (size - 2))
-            await commit(adapter.ports.store, record(value=after, run_id=run_id))
+            wanted = record(value=after, run_id=run_id, context={"l": after})
+            await commit(adapter.ports.store, wanted)
 
         async def look(run_id: str) -> None:
             found = await load(stage, run_id=run_id)
             assert found.context["k"] in (before, after), "parts of two values are there"
-            assert found.cells.get(RECORD, after) == after
+            if found.cells:
+                assert found.cells == {RECORD: after}
+                assert found.context["l"] == after
 
         await each_death(stage, write, look)
 
@@ -188,8 +191,9 @@ class AmountsContract:
     async def test_what_is_named_twice_in_one_call_is_answered_twice(self, stage: Stage) -> None:
         """As each of them asks: a worker's calls of one moment go together."""
         run = new_run(stage, context={"a": b"1", "b": b"2"})
+        other = new_run(stage, blueprint_id="other")
         store = stage.client.ports.store
-        assert list(await store.create([run, run])) == [run.header] * 2
+        assert list(await store.create([run, run, other])) == [run.header] * 3
         await commit(store, record(value=b'"r"'))
         assert await _contexts(stage, ("a",), ("b",), ("a",)) == [
             {"a": b"1"}, {"b": b"2"}, {"a": b"1"}

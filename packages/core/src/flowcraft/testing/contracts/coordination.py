@@ -151,13 +151,15 @@ class CoordinationContract:
         keys = keys_of(stage.client)
         await keys.set_if_not_exist("written", "1", SHORT_SECONDS)
         await keys.increment("counted", SHORT_SECONDS)
+        await keys.increment("counted", SHORT_SECONDS)
         for name, ttl in (("lasting", None), ("long", LONG_SECONDS)):
             await keys.set_if_not_exist(name, "1", ttl)
             assert await keys.extend_ttl(name, SHORT_SECONDS)
         await keys.add_member("set", "a", taken=True, ttl_seconds=SHORT_SECONDS)
         await asyncio.sleep(SHORT_SECONDS * 0.7)
         names = ("written", "counted", "lasting", "long")
-        assert [await keys.get(name) for name in names] == ["1"] * 4, "a key expired too early"
+        found = [await keys.get(name) for name in names]
+        assert found == ["1", "2", "1", "1"], "a key expired too early"
         await asyncio.sleep(SHORT_SECONDS * 0.3 + stage.harness.tick_seconds)
         assert [await keys.get(name) for name in names] == [None] * 4, "a key lives on"
         assert await keys.add_member("set", "b", taken=False) == (1, 0), "a member lives on"

@@ -302,12 +302,12 @@ class RunRegistryContract:
     async def test_a_blueprint_is_kept_under_its_hash(self, stage: Stage) -> None:
         first, second = stores(stage, 2)
         content = ('{"id":"\u00e4\'","x":"%s"}' % ("y" * 50_000)).encode()
-        assert await first.get_blueprint("h1") is None
+        assert [await store.get_blueprint("h1") for store in (first, second)] == [None] * 2
         await asyncio.gather(
             first.put_blueprint("h1", content), second.put_blueprint("h1", content)
         )
         await second.put_blueprint("h2", b"{}")
-        assert await second.get_blueprint("h1") == content
+        assert [await store.get_blueprint("h1") for store in (first, second)] == [content] * 2
         assert await first.get_blueprint("h2") == b"{}"
         assert await first.get_blueprint("H1") is None
 
