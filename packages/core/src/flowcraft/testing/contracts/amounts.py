@@ -25,6 +25,7 @@ from flowcraft.testing.contracts.making import (
 )
 from flowcraft.testing.contracts.registry import FAR
 from flowcraft.testing.contracts.store import commit
+from flowcraft.testing.contracts.sweeping import first_delay
 from flowcraft.testing.stage import Stage
 
 MANY = 120
@@ -103,7 +104,9 @@ class AmountsContract:
         assert sorted(await store.children("p")) == ids
         listed = await store.list_runs(status=None, blueprint_id=None, before=None, limit=MANY + 9)
         assert [header.run_id for header in listed] == [*reversed(ids), "p"]
-        await store.touch(dict.fromkeys(ids, began + FAR / 2), [])
+        await store.touch(dict.fromkeys(ids, began + 3 * first_delay(stage)), [])
+        later = began + 2 * first_delay(stage)
+        assert [s.run_id for s in await store.stalled(later, MANY)] == ["p"]
         await store.swept(dict.fromkeys(ids, began + FAR))
         assert [s.run_id for s in await store.stalled(began + FAR / 2, MANY)] == ["p"]
         ends = await store.finish([End(run_id, "completed", at=began) for run_id in ids[::-1]])
