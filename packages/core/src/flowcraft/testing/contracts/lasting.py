@@ -39,7 +39,8 @@ class LastingContract:
             loaded = await load(stage, peeks=((RUN, PAYLOAD),))
             joined = await load(stage, "j")
             assert loaded.header is not None
-            assert (loaded.cells.keys(), loaded.peeked) == ({RECORD}, {(RUN, PAYLOAD): b"1"})
+            assert loaded.cells.keys() == {RECORD}
+            assert loaded.peeked == {(RUN, PAYLOAD): b"1"}
             assert (joined.slots, joined.winner) == ({"a": b'"a"'}, "a")
             assert loaded.context == await store.context("run") == {"k": b"2"}
             assert list(await store.children("run")) == ["child"]
