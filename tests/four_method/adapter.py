@@ -237,8 +237,7 @@ class FourMethodAdapter(BaseDistributedAdapter):
         clock = self.options.runtime_options.clock
         while True:
             await clock.sleep(self._lease_seconds / 3)
-            with suppress(BackendUnavailableError):  # the next one comes before the lease ends
-                await self.call("extend", lambda: self._extend(message))
+            await self.call("extend", lambda: self._extend(message))
 
     def _extend(self, message: Message) -> None:
         message.visible_at = self._server_clock.now() + self._lease_seconds

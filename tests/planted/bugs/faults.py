@@ -56,15 +56,6 @@ items_are_sent_one_by_one = bug(
     on="split",
 )  # fmt: skip
 
-toy_gives_up_with_one_request = bug(
-    "a message is held no longer after one extension that failed",
-    ("tests.four_method.adapter:FourMethodAdapter._beat", "with suppress(BackendUnavailableError):",
-     "if True:"),
-    rejected_by="DeliveryScenarios"
-    ".test_a_message_is_held_on_after_a_moment_without_the_backend",
-    on="four_method",
-)  # fmt: skip
-
 toy_drops_its_work_with_one_request = bug(
     "what is handled is given up when the next message cannot be asked for",
     ("tests.four_method.adapter:FourMethodAdapter.process_jobs",
