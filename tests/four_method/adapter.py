@@ -9,6 +9,7 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from flowcraft.adapter.base import BaseDistributedAdapter, JobHandler
 from flowcraft.adapter.event_bus import EventBus
 from flowcraft.adapter.options import AdapterOptions, RuntimeOptions
 from flowcraft.clock import Clock
+from flowcraft.errors import BackendUnavailableError
 from flowcraft.ports.contract import (
     AsyncContext,
     ContextOperation,
@@ -197,7 +199,9 @@ class FourMethodAdapter(BaseDistributedAdapter):
         handling: set[asyncio.Task[None]] = set()
         try:
             while True:
-                message = await self.call("take", self._take)
+                message = None
+                with suppress(BackendUnavailableError):  # what is handled goes on meanwhile
+                    message = await self.call("take", self._take)
                 if message is None:
                     idle_seconds = min(idle_seconds * 1.5, LONGEST_IDLE_SECONDS)
                     await clock.sleep(idle_seconds)

@@ -4,12 +4,17 @@ Each is made of the classes of a folder. A class of those can be subclassed on i
 to work on one port at a time.
 """
 
+from flowcraft.testing.contracts.amounts import AmountsContract
 from flowcraft.testing.contracts.arrivals import ArrivalsContract
 from flowcraft.testing.contracts.capabilities import CapabilitiesContract, SettingsContract
 from flowcraft.testing.contracts.context import ContextContract
 from flowcraft.testing.contracts.coordination import CoordinationContract
+from flowcraft.testing.contracts.holding import HoldingContract
 from flowcraft.testing.contracts.jobs import JobsContract
 from flowcraft.testing.contracts.journal import JournalContract
+from flowcraft.testing.contracts.lasting import LastingContract
+from flowcraft.testing.contracts.names import NamesContract
+from flowcraft.testing.contracts.outages import OutagesContract
 from flowcraft.testing.contracts.processes import ProcessesContract
 from flowcraft.testing.contracts.queue import QueueContract
 from flowcraft.testing.contracts.registry import RunRegistryContract
@@ -18,6 +23,7 @@ from flowcraft.testing.contracts.store import RunStoreContract
 from flowcraft.testing.contracts.sweeping import SweepingContract
 from flowcraft.testing.contracts.timers import TimersContract
 from flowcraft.testing.contracts.transition import TransitionContract
+from flowcraft.testing.contracts.windows import WindowsContract
 from flowcraft.testing.faults.answers import AmbiguousAnswers, RepeatedCalls
 from flowcraft.testing.faults.messages import AnyOrder, EveryMessageTwice, LostMessages
 from flowcraft.testing.faults.workers import ClockSkew, LateWorkers
@@ -59,13 +65,18 @@ from flowcraft.testing.scenarios.webhooks import WebhookScenarios
 
 
 class Contracts(
+    AmountsContract,
     ArrivalsContract,
     CapabilitiesContract,
     SettingsContract,
     ContextContract,
     CoordinationContract,
+    HoldingContract,
     JobsContract,
     JournalContract,
+    LastingContract,
+    NamesContract,
+    OutagesContract,
     ProcessesContract,
     QueueContract,
     RunRegistryContract,
@@ -74,6 +85,7 @@ class Contracts(
     SweepingContract,
     TimersContract,
     TransitionContract,
+    WindowsContract,
 ):
     """What each port promises, on its own."""
 

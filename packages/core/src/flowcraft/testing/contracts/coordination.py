@@ -19,6 +19,7 @@ from flowcraft.testing.stage import Stage
 
 HOSTILE_KEYS = [*HOSTILE_TEXTS, "x" * 600]
 LONG_SECONDS = 100 * 86_400.0
+SHORT_SECONDS = 1.9
 HOSTILE_VALUES = ["", " ", "0", "\x00", "a\x00b", "\u2028\U0001f600", "'", "=", "+{}", "x" * 20_000]
 
 
@@ -143,6 +144,35 @@ class CoordinationContract:
         assert await keys.get("k") == "v", "the extension had no effect"
         await asyncio.sleep(ttl / 4 + stage.harness.tick_seconds)
         assert await keys.get("k") is None, "the old life was added to the new one"
+
+    @check("G3", "S12.23")
+    async def test_a_key_lives_to_the_end_of_its_time_and_no_longer(self, stage: Stage) -> None:
+        """Also where that is no whole number of seconds, or shorter than it had, or for ever."""
+        keys = keys_of(stage.client)
+        await keys.set_if_not_exist("written", "1", SHORT_SECONDS)
+        await keys.increment("counted", SHORT_SECONDS)
+        await keys.increment("counted", SHORT_SECONDS)
+        for name, ttl in (("lasting", None), ("long", LONG_SECONDS)):
+            await keys.set_if_not_exist(name, "1", ttl)
+            assert await keys.extend_ttl(name, SHORT_SECONDS)
+        await keys.add_member("set", "a", taken=True, ttl_seconds=SHORT_SECONDS)
+        await asyncio.sleep(SHORT_SECONDS * 0.7)
+        names = ("written", "counted", "lasting", "long")
+        found = [await keys.get(name) for name in names]
+        assert found == ["1", "2", "1", "1"], "a key expired too early"
+        await asyncio.sleep(SHORT_SECONDS * 0.3 + stage.harness.tick_seconds)
+        assert [await keys.get(name) for name in names] == [None] * 4, "a key lives on"
+        assert await keys.add_member("set", "b", taken=False) == (1, 0), "a member lives on"
+
+    @check("G3")
+    async def test_a_number_is_a_key_like_any_other(self, stage: Stage) -> None:
+        keys = keys_of(stage.client)
+        await keys.increment("n", None)
+        assert await keys.increment("n", None) == 2
+        assert await keys.get("n") == "2"
+        assert not await keys.set_if_not_exist("n", "7", None)
+        assert await keys.delete("n")
+        assert await keys.increment("n", None) == 1
 
     @check("G9", "S12.22")
     async def test_a_key_without_ttl_never_expires(self, stage: Stage) -> None:

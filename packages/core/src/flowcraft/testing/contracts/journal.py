@@ -15,6 +15,7 @@ from flowcraft.testing.contracts.making import create, needs, now, record
 from flowcraft.testing.contracts.store import commit, stores
 from flowcraft.testing.stage import Stage
 
+LARGE_BYTES = 300_000
 MANY_ENTRIES = 100
 """More than any check commits, and than it reads pages."""
 
@@ -130,6 +131,17 @@ class JournalContract:
         keys = [entry.key for entry in found]
         assert len({*keys}) == len(keys)
         assert [entry.key for entry in await read_in_pages(stage, 99)] == keys
+
+    @check("S1.42", "S1.46")
+    async def test_large_records_are_told_to_the_last(self, stage: Stage) -> None:
+        """Though one page of a backend does not hold them."""
+        declared(stage)
+        store = await create(stage)
+        size = min(stage.client.parts.largest_value or LARGE_BYTES, LARGE_BYTES)
+        values = [b'"%s"' % (b"%d" % n * (size - 2)) for n in range(9)]
+        for index, value in enumerate(values):
+            await commit(store, record(f"n{index}", value))
+        assert [entry.value for entry in await read_in_pages(stage, 99)] == values
 
     @check("S1.42")
     async def test_a_cursor_of_nothing_is_refused(self, stage: Stage) -> None:

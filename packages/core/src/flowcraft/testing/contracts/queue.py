@@ -32,6 +32,7 @@ FOREIGN = [
     b"x" * 20_000,
     b"\x00\xff\xfe\x80 no text",
 ]
+LONG_REASON = "no: " * 500
 MANY = 60
 """More than a backend takes in one request: ten, or twenty-five."""
 
@@ -208,12 +209,12 @@ class QueueContract:
     @check("S1.38")
     async def test_a_message_released_with_a_delay_comes_after_it(self, stage: Stage) -> None:
         holder, other = queues(stage, 2)
-        delay = stage.lease_seconds / 2
+        delay = stage.lease_seconds * 0.55  # no whole number of seconds
         await send(holder, "n")
         (first,) = await take(stage, holder, 1)
         await holder.release([first], delay)
-        await nothing_comes(stage, other, delay * 0.9)
-        await asyncio.sleep(delay * 0.1 + stage.harness.tick_seconds)
+        await nothing_comes(stage, other, delay * 0.95)
+        await asyncio.sleep(delay * 0.05 + stage.harness.tick_seconds)
         (second,) = await take(stage, other, 1)
         assert second.is_redelivered <= first.is_redelivered, "a hand-back counts as a delivery"
 
@@ -222,7 +223,7 @@ class QueueContract:
         (queue,) = queues(stage, 1)
         longest = queue.longest_delay_seconds
         needs(longest > 0, "it declares no delay of its own")
-        short, long = (min(stage.lease_seconds * n, longest) for n in (0.5, 1.5))
+        short, long = (min(stage.lease_seconds * n, longest) for n in (0.55, 1.5))
         await queue.send([Outgoing(job("long"), long), Outgoing(job("now")),
                           Outgoing(job("short"), short)])  # fmt: skip
         assert nodes_of(await take(stage, queue, 1)) == ["now"]
@@ -371,12 +372,16 @@ class QueueContract:
         left = await queue.dead_letters(10)
         assert left is not None
         assert [letter.id for letter in left] == [ids["c"]]
-        await queue.ack([delivery])
+        await queue.bury([delivery], LONG_REASON)
+        letters = await queue.dead_letters(10) or ()
+        # Who would drop the one that had its id before must not drop this one.
+        new = [letter.reason for letter in letters if letter.id not in ids.values()]
+        assert new == [LONG_REASON]
         await nothing_comes(stage, queue, stage.lease_seconds + stage.harness.slack_seconds)
 
     @check("S12.24")
     async def test_the_depth_tells_whether_messages_wait(self, stage: Stage) -> None:
-        """Roughly, and after a while, if the backend can say it at all."""
+        """Roughly, and after a while, if the backend can say it at all; what is held does not."""
         (queue,) = queues(stage, 1)
         if await queue.depth() is None:
             pytest.skip("it cannot say how many messages wait")
@@ -389,5 +394,7 @@ class QueueContract:
             return await queue.depth() == 0
 
         await stage.until(has_some)
-        await queue.ack(await take(stage, queue, 3))
+        held = await take(stage, queue, 3)
+        await stage.until(has_none, within=stage.lease_seconds * 0.8)
+        await queue.ack(held)
         await stage.until(has_none)

@@ -383,8 +383,9 @@ class RunStoreContract:
             arrival = arrive(f"n{index}", "e", value=text)
             await store.propagate([Propagation("run", (), (arrival,))])
         for index, text in enumerate(texts):
-            loaded = await load(stage, f"n{index}")
+            loaded = await load(stage, f"n{index}", peeks=((f"n{index}", RECORD),))
             assert (loaded.cells, loaded.slots) == ({RECORD: text}, {"e": text})
+            assert [*loaded.peeked.values()] == [text]
 
     # -- finish
 

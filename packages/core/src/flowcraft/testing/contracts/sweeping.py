@@ -86,13 +86,22 @@ class SweepingContract:
         assert list(await store.stalled(began + FAR, 9)) == []
         assert list(await store.headers(["never was"])) == [None]
 
+    @check("S12.65", "S12.1", "G1")
+    async def test_a_run_in_progress_is_not_taken_for_announced(self, stage: Stage) -> None:
+        """By a late word of the end of one that was purged, and had its id."""
+        store, began = await create(stage), now(stage)
+        await store.mark_announced(["run"])
+        assert not (await stage.header()).is_announced
+        assert list(await store.stalled(began + FAR, 9)) == [Stalled("run", 0)]
+        assert list(await store.expired(began + FAR, 9)) == []
+
     @check("S12.32", "S12.3")
     async def test_a_lease_says_who_is_at_an_activation(self, stage: Stage) -> None:
         """Of that attempt and to everybody; of no other activation and no other run."""
         await create(stage)
         await create(stage, "other")
         first, second = stores(stage, 2)
-        until = now(stage) + stage.lease_seconds
+        until = now(stage) + stage.lease_seconds + 0.75
         leases = [Lease("run", "n/3", 2, "worker one/2", until), Lease("run", "m", 1, "w2", until)]
         await first.touch({"run": until}, leases)
         found = await second.leases("run", ["n/3", "m", "n", "n/4"])

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+from flowcraft.errors import BackendUnavailableError
 from flowcraft.nodes import RunInfo
 from flowcraft.testing.checks import check
 from flowcraft.testing.graphs import graph, node
@@ -14,6 +15,8 @@ from flowcraft.testing.wire import Call, never
 from flowcraft.testing.worker import Worker
 
 LIMIT = 3
+OUTAGE_LEASES = 0.4
+"""Longer than between two extensions, and so short that another one comes before the lease ends."""
 
 
 class DeliveryScenarios:
@@ -194,6 +197,34 @@ class DeliveryScenarios:
         assert stage.calls["long"] == 1
         assert stage.handled <= 2, f"it was delivered {stage.handled} times in {leases} leases"
 
+    @check("S12.3", "S12.15", "S12.32")
+    async def test_a_message_is_held_on_after_a_moment_without_the_backend(
+        self, stage: Stage
+    ) -> None:
+        """It is over long before the lease is: who holds the message says so again in time."""
+        stage.settings["sweep_interval_seconds"] = FAR_SECONDS
+        began: list[float] = []
+
+        def make(worker: Worker) -> Any:
+            async def long(input: Any) -> str:
+                began.append(stage.now())
+                if len(began) == 1:
+                    worker.wire.before = _fail
+                    await asyncio.sleep(OUTAGE_LEASES * stage.lease_seconds)
+                    worker.wire.before = None
+                await asyncio.sleep(4 * stage.lease_seconds)
+                return "done"
+
+            return long
+
+        stage.node_of_worker("long")(make)
+        stage.add(graph([node("a", "long")]))
+        stage.worker()
+        stage.worker()
+        await stage.submit("g")
+        assert (await stage.result()).output == "done"
+        assert len(began) == 1, "it was given up after one request that failed"
+
     @check("S12.32", "S12.33")
     async def test_what_a_live_worker_is_at_is_not_sent_again_by_a_sweep(
         self, stage: Stage
@@ -273,6 +304,10 @@ def add_killer(stage: Stage) -> None:
         return kill
 
     stage.node_of_worker("kill")(make)
+
+
+async def _fail(call: Call) -> None:
+    raise BackendUnavailableError(f"{call.name}: nobody answers")
 
 
 async def kept_alive(stage: Stage, blueprint: dict[str, Any], payload: Any = None) -> Any:
