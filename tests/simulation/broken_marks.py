@@ -14,7 +14,8 @@ from flowcraft.execution.performing import Performed
 from flowcraft.local import steps
 from flowcraft.local.database import LocalDatabase
 from flowcraft.memory.tables import MemoryTables
-from flowcraft.ports.store import Commit, CommitResult, Load, Loaded
+from flowcraft.ports.store import Commit, CommitResult, Load, Loaded, NewRun
+from flowcraft.status import RunHeader
 from tests.simulation.broken_rules import Patch, replaced
 
 
@@ -31,8 +32,9 @@ def instead(real: Any, **members: Any) -> Any:
     return _Instead(real, members)
 
 
-def children_start_unseen() -> Patch:
-    """Rule 8: a child is started without a second look at its parent.
+@contextmanager
+def children_start_unseen() -> Iterator[None]:
+    """Rule 8: a child is made, and started, without a second look at its parent.
 
     Goes wrong: the parent ended while the child was made, and an orphan runs. Making the
     child before it is registered is harmless here: its id follows from the attempt, and the
@@ -51,7 +53,12 @@ def children_start_unseen() -> Patch:
         blind = instead(ports, headers=headers)
         return await subflow(instead(self, _parts=instead(self._parts, ports=blind)), move)
 
-    return replaced(suspensions.Suspensions, _subflow=blindly)
+    def create(db: LocalDatabase, wanted: NewRun, sweep_after: float) -> RunHeader:
+        standing = db.get_run(wanted.header.run_id)
+        return standing if standing is not None else steps._insert(db, wanted, sweep_after)
+
+    with replaced(suspensions.Suspensions, _subflow=blindly), replaced(steps, create=create):
+        yield
 
 
 @contextmanager

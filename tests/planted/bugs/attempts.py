@@ -112,6 +112,15 @@ drained_job_counts = bug(
     on="four_method",
 )
 
+unanswered_count_stays = bug(
+    "a delivery counts although the worker that was not told so handed its job back",
+    (f"{DELIVERIES}:Deliveries._count", "move.counted = number  # first", "pass  # first"),
+    (f"{DELIVERIES}:Deliveries._count", "move.token.encode())", "move.token.encode())\n"
+     "    move.counted = number"),
+    rejected_by="packages/core/tests/adapter/test_attempts.py::TestCounts"
+    "::test_a_count_whose_answer_was_lost_is_taken_back_with_its_job",
+)  # fmt: skip
+
 deliveries_add_up_over_attempts = bug(
     "deliveries are counted over all attempts",
     (f"{DELIVERIES}:_prefix", 'f"{STARTED}{move.attempt}:"', "STARTED"),

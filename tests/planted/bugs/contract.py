@@ -45,6 +45,22 @@ contract_listing_trusts_its_entries = bug(
     on="four_method",
 )
 
+contract_patch_is_made_after_the_end = bug(
+    "the context writes of a record are finished after the end of its run",
+    (f"{STORE}._load", "self._cell.peek if run.header.is_over else self._cell.get",
+     "self._cell.get"),
+    rejected_by="RunStoreContract"
+    ".test_what_a_dead_worker_did_not_write_is_not_written_after_the_end",
+    on="four_method",
+)  # fmt: skip
+
+contract_child_of_nobody = bug(
+    "a child is made although its parent is over or gone, over the four methods",
+    (f"{STORE}.create", "if above is None or above.is_over:", "if False:"),
+    rejected_by="RunRegistryContract.test_a_run_that_ended_or_is_gone_gets_no_child",
+    on="four_method",
+)
+
 contract_patch_is_noted_before_it_is_made = bug(
     "the context writes of a record are noted as made before they are",
     (f"{CELLS}._finish_patch", "operations = [\n",

@@ -48,6 +48,13 @@ lease_not_checked = bug(
     rejected_by="QueueContract.test_two_receivers_never_hold_one_message",
 )
 
+released_message_is_as_new = bug(
+    "a message that came back after a lease does not say so once it was released",
+    (f"{TABLES}.take_jobs", "job.was_lost = job.was_lost or job.is_leased",
+     "job.was_lost = job.is_leased"),
+    rejected_by="QueueContract.test_a_message_that_came_back_says_so_also_after_it_was_released",
+)  # fmt: skip
+
 redelivery_not_told = bug(
     "a message that comes back looks like a new one",
     (f"{TABLES}.take_jobs", "job.body, job.was_lost)", "job.body, False)"),

@@ -181,3 +181,16 @@ retry_under_any_id = bug(
     (f"{RUNS}.retry", "if standing.retry_of != run_id:", "if False:"),
     rejected_by="RetryScenarios.test_a_retry_under_an_id_that_is_taken_is_that_retry_or_refused",
 )
+
+child_of_a_run_that_is_over = bug(
+    "a child is made of a run that has ended",
+    ("flowcraft.local.steps:create", "if above is None or above.is_over:", "if above is None:"),
+    rejected_by="RunRegistryContract.test_a_run_that_ended_or_is_gone_gets_no_child",
+)
+
+child_of_a_run_that_is_gone = bug(
+    "a worker that wakes after a purge makes a child of what was purged",
+    ("flowcraft.local.steps:create", "if above is None or above.is_over:",
+     "if above is not None and above.is_over:"),
+    rejected_by="RunRegistryContract.test_a_worker_that_wakes_after_the_purge_makes_no_child",
+)  # fmt: skip

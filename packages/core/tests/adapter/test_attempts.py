@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 
 from flowcraft.adapter.base import BaseDistributedAdapter
-from flowcraft.adapter.parts import RetryOptions
+from flowcraft.adapter.parts import Parts, RetryOptions
 from flowcraft.blueprint.model import Node
+from flowcraft.engine.cells import STARTED
+from flowcraft.errors import BackendUnavailableError
+from flowcraft.execution.move import Move
+from flowcraft.ports.contract import JobPayload
+from flowcraft.ports.queue import Outgoing
 from flowcraft.testing import Stage, check
+from flowcraft.testing.graphs import graph, node
 from flowcraft.testing.scenarios.attempts import add_failing, failing
 
 
@@ -47,3 +53,30 @@ class TestHooksOfAttempts:
         gaps: list[Any] = [after - before for before, after in pairwise(times.values())]
         assert 50.0 <= gaps[0] <= 100.0 + stage.harness.slack_seconds
         assert 100.0 <= gaps[1] <= 200.0 + stage.harness.slack_seconds
+
+
+class TestCounts:
+    @check("S7.13")
+    async def test_a_count_whose_answer_was_lost_is_taken_back_with_its_job(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The store has it, and the worker that hands its job back lives."""
+        stage.settings["max_deliveries"] = 2
+        note, lost = Parts.note, 0
+
+        async def note_and_lose(parts: Parts, move: Move, name: str, value: bytes) -> bytes:
+            nonlocal lost
+            noted = await note(parts, move, name, value)
+            if name.startswith(STARTED) and lost < 4:
+                lost += 1
+                raise BackendUnavailableError("no answer")
+            return noted
+
+        monkeypatch.setattr(Parts, "note", note_and_lose)
+        stage.add(graph([node("a")]))
+        await stage.create("g", 3)
+        queue = stage.client.ports.queue
+        await queue.send([Outgoing(JobPayload("run", "g", "a", origin="sweep"))])
+        stage.worker()
+        result = await stage.result()
+        assert (result.status, result.output, lost) == ("completed", 3, 4)

@@ -99,7 +99,7 @@ class AmountsContract:
             new_run(stage, run_id, parent="p", created_at=began + n)
             for n, run_id in enumerate(ids, 1)
         ]
-        assert [header.run_id for header in await store.create(runs)] == ids
+        assert [made and made.run_id for made in await store.create(runs)] == ids
         assert [h.run_id for h in await store.headers(ids) if h is not None] == ids
         assert sorted(await store.children("p")) == ids
         listed = await store.list_runs(status=None, blueprint_id=None, before=None, limit=MANY + 9)

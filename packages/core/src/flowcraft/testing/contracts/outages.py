@@ -70,7 +70,7 @@ def of_store(stage: Stage) -> Mapping[str, Question]:
         return header and header.status
 
     async def create_again(store: RunStore) -> Any:
-        return [header.run_id for header in await store.create([new_run(stage)])]
+        return [header and header.run_id for header in await store.create([new_run(stage)])]
 
     async def headers(store: RunStore) -> Any:
         return [header and header.run_id for header in await store.headers(["run", "over"])]
