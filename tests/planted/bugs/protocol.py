@@ -119,6 +119,12 @@ a_death_under_a_timer_is_not_counted = bug(
     rejected_by="LongHoldScenarios.test_its_timer_brings_the_node_back_where_its_worker_died",
 )
 
+a_delivery_that_waits_stays_as_well = bug(
+    "a delivery that waits for a live worker is sent for later and left on the queue, too",
+    (f"{HANDLER}._chain", 'wait)\n            return "ack"', 'wait)\n            return "keep"'),
+    rejected_by="LateWorkerScenarios.test_a_delivery_waits_for_a_worker_that_is_at_its_activation",
+)
+
 who_is_at_it_is_not_told = bug(
     "a heartbeat does not say who is at an activation",
     (f"{HOLDINGS}.keep", "holding.moving_since <= started_before", "False"),
