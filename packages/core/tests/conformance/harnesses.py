@@ -255,7 +255,7 @@ class FourMethodHarness(Harness):
         found = [
             f"key {key}"
             for key in server.keys
-            if f"/{run_id}/" in key and key not in server.expiries
+            if run_id in key and key not in server.expiries
         ]
         return found + [f"context {key}" for key in server.contexts.get(run_id, ())]
 
