@@ -300,3 +300,11 @@ toy_null_is_absent = bug(
     rejected_by="ContextContract.test_null_is_a_value",
     on="four_method",
 )
+
+an_end_is_kept_for_ever = bug(
+    "the note that a run ended does not expire when it is purged",
+    ("flowcraft.adapter.contract_headers:ContractHeaders.expire_end", '("end", "told")',
+     '("told",)'),
+    rejected_by="PurgeScenarios.test_a_purged_run_leaves_nothing_and_takes_no_other_with_it",
+    on="four_method",
+)  # fmt: skip

@@ -72,3 +72,19 @@ children_are_left_behind = bug(
     (f"{RUNS}.purge", "for below in reversed(tree):", "for below in tree[:1]:"),
     rejected_by="SubflowScenarios.test_purging_a_tree_leaves_nothing_of_it",
 )
+
+end_behind_a_body_is_left_to_a_sweep = bug(
+    "whoever ends a run with the sink of a loop body tells nobody",
+    ("flowcraft.adapter.walk:Walker._end_follows", "return header is None or header.is_over",
+     "return False"),
+    rejected_by="EndScenarios"
+    ".test_the_sink_of_a_loop_body_delays_the_end_in_each_iteration",
+    on="split",
+)  # fmt: skip
+
+trees_are_purged_from_below = bug(
+    "a purge does not first end what runs below",
+    (f"{RUNS}.purge", "await self.announce(run_id)", "pass"),
+    rejected_by="PurgeScenarios"
+    ".test_a_tree_whose_end_nobody_announced_is_purged_with_what_still_runs",
+)

@@ -92,6 +92,39 @@ heartbeat_extends_nothing = bug(
     rejected_by="DeliveryScenarios.test_a_message_is_not_delivered_again_while_its_worker_lives",
 )  # fmt: skip
 
+the_timer_of_a_held_message_stands_still = bug(
+    "a message that became a timer is not put off while its node goes on",
+    (f"{HOLDINGS}.keep", "if holding.timer is not None or late:",
+     "if holding.timer is None and late:"),
+    rejected_by="LongHoldScenarios"
+    ".test_a_message_that_may_not_be_held_for_long_is_a_timer_meanwhile",
+)  # fmt: skip
+
+the_timer_of_a_held_message_stays = bug(
+    "a message that became a timer is a timer still when its node is done",
+    (f"{HOLDINGS}.answer", "await self._parts.ports.store.clear_timers([holding.timer])", "pass"),
+    rejected_by="LongHoldScenarios"
+    ".test_a_message_that_may_not_be_held_for_long_is_a_timer_meanwhile",
+)
+
+held_messages_are_let_go = bug(
+    "a message that may not be held for long is let go without a timer",
+    (f"{HOLDINGS}._become_timer", "await store.set_timers([timer])", "pass"),
+    rejected_by="LongHoldScenarios.test_its_timer_brings_the_node_back_where_its_worker_died",
+)
+
+a_death_under_a_timer_is_not_counted = bug(
+    "a message that became a timer comes back as if it were new",
+    (f"{HOLDINGS}._become_timer", "job = timer_job(holding.job)", "job = holding.job"),
+    rejected_by="LongHoldScenarios.test_its_timer_brings_the_node_back_where_its_worker_died",
+)
+
+a_delivery_that_waits_stays_as_well = bug(
+    "a delivery that waits for a live worker is sent for later and left on the queue, too",
+    (f"{HANDLER}._chain", 'wait)\n            return "ack"', 'wait)\n            return "keep"'),
+    rejected_by="LateWorkerScenarios.test_a_delivery_waits_for_a_worker_that_is_at_its_activation",
+)
+
 who_is_at_it_is_not_told = bug(
     "a heartbeat does not say who is at an activation",
     (f"{HOLDINGS}.keep", "holding.moving_since <= started_before", "False"),

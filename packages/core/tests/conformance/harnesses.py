@@ -253,9 +253,7 @@ class FourMethodHarness(Harness):
         """But for what expires by itself."""
         server = self.server
         found = [
-            f"key {key}"
-            for key in server.keys
-            if f"/{run_id}/" in key and key not in server.expiries
+            f"key {key}" for key in server.keys if run_id in key and key not in server.expiries
         ]
         return found + [f"context {key}" for key in server.contexts.get(run_id, ())]
 

@@ -110,12 +110,13 @@ async def test_a_blocked_loop_is_reported_once_with_the_node_that_blocks_it(hear
         return "awake"
 
     app = memory_app(block)
-    async with app, working(app):
+    async with app, working(app) as worker:
         run = await app.submit("flow")
         assert (await run.result(timeout=60)).output == "awake"
     (record,) = [it for it in heard.records if it.levelno == logging.WARNING]
     what = (record.run, record.node, record.scope, record.attempt)
     assert what == (run.run_id, "only", "", 1)
+    assert record.worker.startswith(f"{worker.name}.")
     assert record.blocked_seconds >= 1.0
     assert "block" in record.stack
     assert __file__ in record.stack
@@ -133,6 +134,29 @@ async def test_a_blocked_loop_is_traced_to_its_node_through_a_task_of_the_nodes_
         run = await app.submit("flow")
         await run.result(timeout=60)
     assert heard.records[0].node == "only"
+
+
+@covers("S12.36")
+async def test_a_blocked_loop_is_traced_to_its_node_among_others_that_wait(heard, working):
+    waiting, release = asyncio.Event(), asyncio.Event()
+
+    async def only(value):
+        if value == "wait":
+            waiting.set()
+            await release.wait()
+        else:
+            assert heard.blocked.wait(60)
+            release.set()
+
+    app = memory_app(only)
+    async with app, working(app):
+        waits = await app.submit("flow", "wait")
+        await waiting.wait()
+        blocks = await app.submit("flow", "block")
+        await blocks.result(timeout=60)
+        await waits.result(timeout=60)
+    (record,) = [it for it in heard.records if it.levelno == logging.WARNING]
+    assert (record.run, record.held) == (blocks.run_id, 2)
 
 
 async def test_the_memory_adapter_keeps_its_leases_as_well(heard, working):

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flowcraft.blueprint.model import NodeConfig, NodeKind
-from flowcraft.engine.activation import RUN, Activation, item_index, outer_scope, signal_key
-from flowcraft.engine.cells import CLAIM, EARLY, FAILED, PAYLOAD, RECORD
+from flowcraft.engine.activation import RUN, Activation, item_index, outer_scope
+from flowcraft.engine.cells import FAILED, PAYLOAD, RECORD
 from flowcraft.engine.names import Candidate, input_candidates, output_place
 from flowcraft.engine.program import NodeProgram, Program
 from flowcraft.format import FORMAT
@@ -137,9 +137,6 @@ def load_for(program: Program, run_id: str, activation: Activation) -> Load:
         groups = []
     else:
         groups = [*(node.inputs or {}).values(), *node.reads.values()]
-    if kind in ("wait", "webhook"):
-        for node_id in (plan.id, ""):
-            peeks += [(signal_key(node_id), EARLY), (signal_key(node_id), CLAIM)]
     if kind == "subflow":
         groups += subflow_inputs(program, params).values()
     for group in groups:

@@ -70,9 +70,7 @@ def load(db: LocalDatabase, wanted: Load) -> Loaded:
     )  # fmt: skip
 
 
-def commit(
-    db: LocalDatabase, wanted: Commit, at: float, *, announces: bool = False
-) -> CommitResult:
+def commit(db: LocalDatabase, wanted: Commit, at: float, *, announces: bool) -> CommitResult:
     """Write a guarded cell, and all that goes with it, if the run is running."""
     run_id = wanted.run_id
     header = db.get_run(run_id)
@@ -134,7 +132,7 @@ def _arrive(db: LocalDatabase, run_id: str, arrival: Arrival) -> Arrived:
     return Arrived(members, taken, winner)
 
 
-def finish(db: LocalDatabase, wanted: End, *, announces: bool = False) -> RunHeader | None:
+def finish(db: LocalDatabase, wanted: End, *, announces: bool) -> RunHeader | None:
     """Write the final status if none is, as announced where there is nobody to tell."""
     header = db.get_run(wanted.run_id)
     if header is None or header.is_over:
@@ -185,9 +183,7 @@ def begin(db: LocalDatabase, wanted: Beginning, now: float, sweep_after: float) 
     return _insert(db, wanted.run, sweep_after)
 
 
-def transition(
-    db: LocalDatabase, wanted: Transition, *, announces: bool = False
-) -> TransitionResult:
+def transition(db: LocalDatabase, wanted: Transition, *, announces: bool) -> TransitionResult:
     """Commit, propagate, send, end and acknowledge in one step."""
     committed: CommitResult | None = None
     run_id = wanted.run_id

@@ -44,6 +44,7 @@ from flowcraft.testing.scenarios.joins import JoinScenarios
 from flowcraft.testing.scenarios.large_values import LargeValueScenarios
 from flowcraft.testing.scenarios.late_workers import LateWorkerScenarios
 from flowcraft.testing.scenarios.listings import ListingScenarios
+from flowcraft.testing.scenarios.long_holds import LongHoldScenarios
 from flowcraft.testing.scenarios.loops import LoopScenarios
 from flowcraft.testing.scenarios.many_runs import ManyRunsScenarios
 from flowcraft.testing.scenarios.messages import MessageScenarios
@@ -111,6 +112,7 @@ class Scenarios(
     LargeValueScenarios,
     LateWorkerScenarios,
     ListingScenarios,
+    LongHoldScenarios,
     LoopScenarios,
     ManyRunsScenarios,
     MessageScenarios,

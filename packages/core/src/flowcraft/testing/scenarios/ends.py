@@ -13,7 +13,7 @@ from flowcraft.nodes import Context
 from flowcraft.testing.checks import check
 from flowcraft.testing.graphs import batch, graph, loop, node, value
 from flowcraft.testing.scenarios.cancelling import until_children
-from flowcraft.testing.stage import Stage
+from flowcraft.testing.stage import FAR_SECONDS, Stage
 from flowcraft.testing.wire import Call, never
 
 LONGEST_THREAD_SECONDS = 10.0
@@ -74,6 +74,7 @@ class EndScenarios:
     async def test_the_sink_of_a_loop_body_delays_the_end_in_each_iteration(
         self, stage: Stage
     ) -> None:
+        stage.settings["sweep_interval_seconds"] = FAR_SECONDS
         doors = [asyncio.Event() for _ in range(3)]
 
         @stage.node("held")
@@ -93,7 +94,8 @@ class EndScenarios:
             await asyncio.sleep(stage.harness.slack_seconds)
             assert not (await stage.header()).is_over
             doors[index].set()
-        assert (await stage.result()).output == {"n": 3}
+        within = stage.lease_seconds + stage.harness.slack_seconds
+        assert (await stage.result(within=within)).output == {"n": 3}
         for index in range(3):
             assert await stage.record(f"side/{index}") is not None
 

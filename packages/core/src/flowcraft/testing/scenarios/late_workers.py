@@ -163,6 +163,11 @@ class LateWorkerScenarios:
             await asyncio.sleep(lease)
             await stage.send("l")
         await asyncio.sleep(lease)
+
+        async def are_few() -> bool:
+            return await stage.waiting_jobs() <= 4
+
+        await stage.until(are_few, within=lease)  # what waits is as much as was sent
         done.set()
         assert (await stage.result()).output == "done"
         assert stage.calls["long"] == 1

@@ -15,7 +15,9 @@ from flowcraft.ports.store import End
 from flowcraft.status import ParentReference
 from flowcraft.testing.checks import check
 from flowcraft.testing.graphs import batch, graph, node
+from flowcraft.testing.scenarios.cancelling import until_children
 from flowcraft.testing.stage import Stage
+from flowcraft.testing.wire import Call
 
 
 class PurgeScenarios:
@@ -66,6 +68,40 @@ class PurgeScenarios:
         await stage.until_quiet()
         assert await stage.client.runs.purge("run")
         assert await stage.traces() == []
+
+    @check("S12.43", "S9.10", "S12.11")
+    async def test_a_tree_whose_end_nobody_announced_is_purged_with_what_still_runs(
+        self, stage: Stage
+    ) -> None:
+        """From above: a child that is gone while its parent runs would be made again."""
+        stage.add(
+            graph([node("w", "wait")], name="grandchild"),
+            graph([node("s", "subflow", blueprintId="grandchild")], name="child"),
+            graph([node("s", "subflow", blueprintId="child")]),
+        )
+        worker, purger, go_on = stage.worker(), stage.make_worker("purger"), asyncio.Event()
+        await stage.submit("g")
+        (child,) = await until_children(stage, "run")
+        (grandchild,) = await until_children(stage, child.run_id)
+        await stage.until_open("w", run_id=grandchild.run_id)
+        await stage.client.ports.store.finish([End("run", "cancelled", None, stage.now())])
+
+        async def wait_until_one_is_gone(call: Call) -> None:
+            del call
+            await go_on.wait()
+
+        async def let_the_worker_be_first(call: Call) -> None:
+            del call
+            if not await stage.is_there(grandchild.run_id):
+                go_on.set()
+                await asyncio.sleep(stage.harness.slack_seconds)
+
+        worker.wire.before = wait_until_one_is_gone
+        purger.wire.before = let_the_worker_be_first
+        assert await purger.adapter.runs.purge("run")
+        await stage.until_quiet()
+        for gone in ("run", child.run_id, grandchild.run_id):
+            assert not await stage.is_there(gone)
 
     @check("S12.43", "S12.22")
     async def test_a_run_that_has_not_ended_is_not_purged(self, stage: Stage) -> None:

@@ -75,6 +75,8 @@ class SleepScenarios:
             await asyncio.sleep(slack)
             assert await due_at(stage) == due
             assert await stage.record("s") is None
+        early = [timer.name for timer in await stage.timers() if timer.due_at < due - 0.001]
+        assert not early, "they are sent, and set again, for nothing"
         assert (await stage.result()).output == 1
         record = await stage.until_recorded("s")
         assert record.at >= due
