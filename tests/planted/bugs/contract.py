@@ -24,7 +24,7 @@ contract_patch_is_left_to_nobody = bug(
 contract_end_is_lost_to_a_reader = bug(
     "a fatal failure counts as beaten where somebody who read the end wrote its record first",
     (f"{STORE}._commit", "if commit.ends is None or existing != guard.value:", "if True:"),
-    rejected_by="RunStoreContract"
+    rejected_by="EndsContract"
     ".test_a_fatal_failure_is_won_by_whoever_wrote_it_also_when_others_see_it_first",
     on="four_method",
 )
@@ -49,7 +49,7 @@ contract_patch_is_made_after_the_end = bug(
     "the context writes of a record are finished after the end of its run",
     (f"{STORE}._load", "self._cell.peek if run.header.is_over else self._cell.get",
      "self._cell.get"),
-    rejected_by="RunStoreContract"
+    rejected_by="EndsContract"
     ".test_what_a_dead_worker_did_not_write_is_not_written_after_the_end",
     on="four_method",
 )  # fmt: skip
@@ -81,14 +81,14 @@ contract_end_has_many_winners = bug(
     (f"{HEADERS}.end", "return await self._keys.set_if_not_exist(self._key(\"end\", place), text, "
      "None)", 'await self._keys.set_if_not_exist(self._key("end", place), text, None)\n'
      "    return True"),
-    rejected_by="RunStoreContract.test_of_two_fatal_failures_one_ends_the_run",
+    rejected_by="EndsContract.test_of_two_fatal_failures_one_ends_the_run",
     on="four_method",
 )  # fmt: skip
 
 contract_failure_without_its_record = bug(
     "the record of a fatal failure is not finished by who finds the end",
     (f"{HEADERS}.find", "if ending.record and told is None:", "if False:"),
-    rejected_by="RunStoreContract.test_a_fatal_failure_is_there_whole_or_not_at_all",
+    rejected_by="EndsContract.test_a_fatal_failure_is_there_whole_or_not_at_all",
     on="four_method",
 )
 
@@ -177,7 +177,7 @@ contract_new_run_finds_the_old_keys = bug(
     (f"{HEADERS}.next_place",
      'place_of(run_id, await self._keys.get(self._key("purged", run_id)) or "")',
      'place_of(run_id, "")'),
-    rejected_by="RunRegistryContract.test_a_run_under_the_id_of_a_purged_one_begins_from_nothing",
+    rejected_by="PurgeContract.test_a_run_under_the_id_of_a_purged_one_begins_from_nothing",
     on="four_method",
 )  # fmt: skip
 

@@ -11,13 +11,13 @@ STORE = "flowcraft.local.store:LocalStore"
 end_is_overwritten = bug(
     "a final status is written over another one",
     (f"{STEPS}:finish", "header is None or header.is_over", "header is None"),
-    rejected_by="RunStoreContract.test_a_run_ends_once",
+    rejected_by="EndsContract.test_a_run_ends_once",
 )
 
 records_after_the_end = bug(
     "a record is committed to a run that is over",
     (f"{STEPS}:commit", "if header is None or header.is_over:", "if header is None:"),
-    rejected_by="RunStoreContract.test_nothing_is_committed_to_a_run_that_is_over_or_gone",
+    rejected_by="EndsContract.test_nothing_is_committed_to_a_run_that_is_over_or_gone",
 )
 
 cancelled_run_goes_on = bug(
@@ -29,13 +29,13 @@ cancelled_run_goes_on = bug(
 end_before_an_iteration = bug(
     "a run ends although an iteration began since its sinks were compared",
     (f"{STEPS}:finish", "db.count_members(wanted.run_id, EXPECTED) != expected", "False"),
-    rejected_by="RunStoreContract.test_an_end_waits_for_the_sinks_that_it_expects",
+    rejected_by="EndsContract.test_an_end_waits_for_the_sinks_that_it_expects",
 )
 
 failure_without_an_end = bug(
     "the record of a fatal failure is written, and the run goes on",
     (f"{STEPS}:commit", "if wanted.ends is not None:", "if False:"),
-    rejected_by="RunStoreContract.test_a_fatal_failure_and_the_end_are_one_step",
+    rejected_by="EndsContract.test_a_fatal_failure_and_the_end_are_one_step",
 )
 
 mark_before_publishing = bug(
@@ -55,7 +55,7 @@ children_go_on = bug(
 purge_of_the_living = bug(
     "a run that has not ended is purged",
     (f"{STORE}.purge", "if header is not None and header.is_over:", "if header is not None:"),
-    rejected_by="RunRegistryContract.test_a_run_that_has_not_ended_is_not_purged",
+    rejected_by="PurgeContract.test_a_run_that_has_not_ended_is_not_purged",
 )
 
 purged_run_comes_back = bug(

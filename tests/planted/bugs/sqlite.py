@@ -82,14 +82,14 @@ sqlite_skips_count_as_taken = bug(
 sqlite_purge_leaves_the_context = bug(
     "purging a run leaves its context and its sets",
     (f"{TABLES}.delete_run", "for table in _RUN_TABLES:", 'for table in ("cells",):'),
-    rejected_by="RunRegistryContract.test_a_run_under_the_id_of_a_purged_one_begins_from_nothing",
+    rejected_by="PurgeContract.test_a_run_under_the_id_of_a_purged_one_begins_from_nothing",
     on="sqlite",
 )
 
 sqlite_headers_are_remembered = bug(
     "a process goes by what it knew of a run, whatever others have written since",
     (f"{TABLES}.begin", "self._runs.clear()", "pass"),
-    rejected_by="RunStoreContract.test_a_run_ends_once",
+    rejected_by="EndsContract.test_a_run_ends_once",
     on="sqlite",
 )
 

@@ -9,6 +9,7 @@ from flowcraft.testing.contracts.arrivals import ArrivalsContract
 from flowcraft.testing.contracts.capabilities import CapabilitiesContract, SettingsContract
 from flowcraft.testing.contracts.context import ContextContract
 from flowcraft.testing.contracts.coordination import CoordinationContract
+from flowcraft.testing.contracts.ends import EndsContract
 from flowcraft.testing.contracts.holding import HoldingContract
 from flowcraft.testing.contracts.jobs import JobsContract
 from flowcraft.testing.contracts.journal import JournalContract
@@ -16,6 +17,7 @@ from flowcraft.testing.contracts.lasting import LastingContract
 from flowcraft.testing.contracts.names import NamesContract
 from flowcraft.testing.contracts.outages import OutagesContract
 from flowcraft.testing.contracts.processes import ProcessesContract
+from flowcraft.testing.contracts.purging import PurgeContract
 from flowcraft.testing.contracts.queue import QueueContract
 from flowcraft.testing.contracts.registry import RunRegistryContract
 from flowcraft.testing.contracts.results import ResultsContract
@@ -72,6 +74,7 @@ class Contracts(
     SettingsContract,
     ContextContract,
     CoordinationContract,
+    EndsContract,
     HoldingContract,
     JobsContract,
     JournalContract,
@@ -79,6 +82,7 @@ class Contracts(
     NamesContract,
     OutagesContract,
     ProcessesContract,
+    PurgeContract,
     QueueContract,
     RunRegistryContract,
     ResultsContract,
