@@ -259,7 +259,7 @@ async def test_a_message_comes_back_after_its_lease_and_not_before(
     await queue.release([second], 5.0)
     assert await queue.receive(9, 0.0) == []
     clock.at += 10
-    assert [delivery.is_redelivered for delivery in await queue.receive(9, 0.0)] == [False, False]
+    assert [delivery.is_redelivered for delivery in await queue.receive(9, 0.0)] == [True, False]
 
 
 async def test_who_waits_for_a_message_gets_the_one_sent_meanwhile(queue: LocalQueue) -> None:

@@ -202,16 +202,16 @@ class PurgeScenarios:
     async def test_a_child_whose_parent_is_gone_is_cancelled_and_goes(self, stage: Stage) -> None:
         """As a late worker leaves it, which was about to start it when the parent was purged."""
         stage.add(graph([node("w", "wait")]))
-        for _ in range(3):
-            stage.worker()
         parent = ParentReference("gone", "s", 1)
         header = msgspec.structs.replace(stage.new_header("g", run_id="child"), parent=parent)
-        await stage.submit("g", run_id="other")
         store = stage.client.ports.store
-        await stage.submit("g", run_id="gone")
+        await stage.create("g", run_id="gone")
         await stage.client.runs.create(header, None)
         await store.finish([End("gone", "cancelled", at=stage.now())])
         await store.purge(["gone"])
+        await stage.submit("g", run_id="other")
+        for _ in range(3):
+            stage.worker()
 
         async def is_gone() -> bool:
             return not await stage.is_there("child")
