@@ -38,7 +38,7 @@ class Evidence:
         """Runs of which some worker holds a message right now."""
         # While a message is leased, it becomes visible when the lease ends.
         rows = self._read(
-            "SELECT body FROM jobs WHERE is_leased IN (1, 3) AND visible_at > ?", time.time()
+            "SELECT body FROM jobs WHERE is_leased & 1 AND visible_at > ?", time.time()
         )
         return {json.loads(body)["runId"] for (body,) in rows}
 

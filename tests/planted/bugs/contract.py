@@ -56,7 +56,7 @@ contract_patch_is_made_after_the_end = bug(
 
 contract_child_of_nobody = bug(
     "a child is made although its parent is over or gone, over the four methods",
-    (f"{STORE}.create", "if above is None or above.is_over:", "if False:"),
+    (f"{STORE}._may_be_made", "return above is not None and not above.is_over", "return True"),
     rejected_by="RunRegistryContract.test_a_run_that_ended_or_is_gone_gets_no_child",
     on="four_method",
 )

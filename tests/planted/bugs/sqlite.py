@@ -39,7 +39,7 @@ sqlite_order_by_chance = bug(
 
 sqlite_late_extension_holds_anothers_message = bug(
     "an extension whose lease was lost extends that of who has the message now",
-    (f"{TABLES}.extend_job", "AND token = ? AND is_leased IN", "AND ? > 0 AND is_leased IN"),
+    (f"{TABLES}.extend_job", "AND token = ? AND is_leased & 1", "AND ? > 0 AND is_leased & 1"),
     rejected_by="QueueContract.test_who_lost_a_lease_learns_it_and_harms_nobody",
     on="sqlite",
 )

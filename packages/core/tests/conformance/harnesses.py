@@ -203,7 +203,7 @@ class SqliteHarness(Harness):
 
     async def redeliver(self) -> bool:
         def step(db: Any) -> None:
-            db._execute("UPDATE jobs SET visible_at = 0 WHERE is_leased IN (1, 3)")
+            db._execute("UPDATE jobs SET visible_at = 0 WHERE is_leased & 1")
 
         await self._backend().transact(step)
         return True

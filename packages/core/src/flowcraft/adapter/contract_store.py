@@ -223,12 +223,10 @@ class ContractStore(RunStore):
             header = run.header
             run_id = header.run_id
             place = await self._header.next_place(run_id)
+            if place is not None and not await self._may_be_made(header):
+                headers.append(None)
+                continue
             if place is not None:
-                if header.parent is not None:
-                    above = await self._header.get(header.parent.run_id)
-                    if above is None or above.is_over:
-                        headers.append(None)
-                        continue
                 # What the run needs is there before the run is; a repeat writes the same.
                 await self._cell.put(place, RUN, PAYLOAD, run.payload)
                 operations = [
@@ -244,6 +242,13 @@ class ContractStore(RunStore):
                 await self._register.enter(standing)  # our entry may stand in the place of its own
             headers.append(standing if standing is not None else header)
         return headers
+
+    async def _may_be_made(self, header: RunHeader) -> bool:
+        """Whether the parent of a run, if it has one, is running."""
+        if header.parent is None:
+            return True
+        above = await self._header.get(header.parent.run_id)
+        return above is not None and not above.is_over
 
     async def headers(self, run_ids: Sequence[str]) -> Sequence[RunHeader | None]:
         return [await self._header.get(run_id) for run_id in run_ids]

@@ -287,7 +287,7 @@ class SqliteTables(LocalDatabase):
 
     def extend_job(self, id_: int, token: int, until: float) -> bool:
         moved = self._execute(
-            "UPDATE jobs SET visible_at = ? WHERE id = ? AND token = ? AND is_leased IN (1, 3)",
+            "UPDATE jobs SET visible_at = ? WHERE id = ? AND token = ? AND is_leased & 1",
             (until, id_, token),
         )
         return moved.rowcount == 1

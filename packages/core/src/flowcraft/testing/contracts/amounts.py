@@ -16,6 +16,7 @@ from flowcraft.ports.store import End, Lease, Load, Propagation
 from flowcraft.testing.checks import check
 from flowcraft.testing.contracts.context import sets
 from flowcraft.testing.contracts.making import (
+    MANY,
     create,
     each_death,
     load,
@@ -28,8 +29,6 @@ from flowcraft.testing.contracts.store import commit
 from flowcraft.testing.contracts.sweeping import first_delay
 from flowcraft.testing.stage import Stage
 
-MANY = 120
-"""More than one request of a backend writes or reads: twenty-five, or a hundred."""
 LARGE_BYTES = 1_200_000
 """More than a column, a chunk or a document of some backends: 64 KiB, 256 KiB, 1 MiB."""
 PAGE_BYTES = 1_200_000

@@ -9,8 +9,8 @@ from flowcraft.engine.cells import LAST, RECORD
 from flowcraft.engine.consequences import Arrival, Cell
 from flowcraft.ports.store import Arrived, Propagation, RunStore
 from flowcraft.testing.checks import check
-from flowcraft.testing.contracts.making import create, each_death, load, record
-from flowcraft.testing.contracts.store import MANY, arrive, commit, stores
+from flowcraft.testing.contracts.making import MANY, create, each_death, load, record
+from flowcraft.testing.contracts.store import arrive, commit, stores
 from flowcraft.testing.stage import Stage
 
 

@@ -50,6 +50,9 @@ NEAR_TWINS = (
 )  # fmt: skip
 """Texts that a backend could take for one another: by case, accents, blanks, patterns, numbers."""
 
+MANY = 120
+"""More than one request of a backend writes or reads: twenty-five, or a hundred."""
+
 MOST_REQUESTS = 200
 """More than anything that is done here should take."""
 

@@ -29,8 +29,6 @@ from flowcraft.testing.stage import Stage
 
 LONG_ID = "\u00e4" * 100
 """An id of the 200 bytes that it may have."""
-MANY = 120
-"""More than one write of a backend may hold: twenty-five, or a hundred."""
 
 
 def stores(stage: Stage, count: int) -> list[RunStore]:

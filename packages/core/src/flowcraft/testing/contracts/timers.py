@@ -10,6 +10,7 @@ from flowcraft.ports.store import Timer
 from flowcraft.testing.checks import check
 from flowcraft.testing.contracts.making import (
     HOSTILE_TEXTS,
+    MANY,
     each_death,
     job,
     now,
@@ -20,7 +21,6 @@ from flowcraft.testing.contracts.store import stores
 from flowcraft.testing.graphs import graph, node
 from flowcraft.testing.stage import FAR_SECONDS, Stage
 
-MANY = 120
 NEVER_SECONDS = 1e6
 """An interval of the sweeper, which else would send what a timer did not."""
 
